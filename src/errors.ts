@@ -1,0 +1,96 @@
+/**
+ * The error classes: one for each consequence, so that a `catch` names what it
+ * is prepared to survive.
+ *
+ * A `TypeError` or `RangeError` of our own is a bug and is never caught; the
+ * platform's become one of these at the line that calls.
+ *
+ * @module
+ */
+
+/** Bytes that are not bencoded (BEP 3); whoever decodes wraps it as `cause`. */
+export class BencodeError extends SyntaxError {
+  override readonly name = "BencodeError";
+
+  /**
+   * Names the place where decoding stopped.
+   *
+   * @param message What is wrong there.
+   * @param offset Where in the input, in bytes.
+   */
+  constructor(message: string, readonly offset: number) {
+    super(`Cannot decode bencoding at byte ${offset}: ${message}`);
+  }
+}
+
+/** A metainfo file that cannot be used: the user's source is wrong. */
+export class MetainfoError extends SyntaxError {
+  override readonly name = "MetainfoError";
+
+  /**
+   * Names the field that is wrong.
+   *
+   * @param field The path of the field, such as `info.piece length`.
+   * @param problem What is wrong with it.
+   */
+  constructor(readonly field: string, problem: string) {
+    super(`Cannot use torrent: ${field} ${problem}`);
+  }
+}
+
+/** The other side broke the protocol: drop that peer, node or reply. */
+export class ProtocolError extends Error {
+  override readonly name = "ProtocolError";
+}
+
+/** A tracker did not answer as one should: try the next, and back off. */
+export class TrackerError extends Error {
+  override readonly name = "TrackerError";
+
+  /**
+   * Names the tracker that failed.
+   *
+   * @param message What happened.
+   * @param options `retryIn` is the tracker's own wish, in seconds, if any.
+   */
+  constructor(
+    message: string,
+    readonly options: ErrorOptions & { retryIn?: number | undefined } = {},
+  ) {
+    super(message, options);
+  }
+}
+
+/**
+ * What became impossible with the disk:
+ *
+ * - `disk_full`: no room for the bytes;
+ * - `exists`: something that is not ours lies where a file should go;
+ * - `denied`: the system or Deno does not permit it;
+ * - `locked`: another process is working on the same download;
+ * - `io`: anything else the disk reports.
+ */
+export type StorageProblem =
+  | "disk_full"
+  | "exists"
+  | "denied"
+  | "locked"
+  | "io";
+
+/** The disk failed: the torrent stops with this as its reason. */
+export class StorageError extends Error {
+  override readonly name = "StorageError";
+
+  /**
+   * Names the problem and the file.
+   *
+   * @param problem What kind of failure it is.
+   * @param options The message, the file, and the error it came from.
+   */
+  constructor(
+    readonly problem: StorageProblem,
+    readonly options: { message: string; path: string; cause?: unknown },
+  ) {
+    super(options.message, { cause: options.cause });
+  }
+}

@@ -1,0 +1,169 @@
+/**
+ * A torrent's path lists → relative paths that cannot leave the download
+ * folder, cannot hide what they are, and never meet. Pure.
+ *
+ * @module
+ */
+
+/** What the file system below the download folder makes of names. */
+export interface NameRules {
+  /** Whether Windows' reserved characters and names must be rewritten too. */
+  windows: boolean;
+  /** Whether names that differ in case or Unicode form only are one file. */
+  foldsCase: boolean;
+}
+
+/** The rules of Linux: only `/` and NUL are special, every byte counts. */
+export const LINUX_NAMES: NameRules = { windows: false, foldsCase: false };
+
+/** The longest name of a file that file systems in use take, in bytes. */
+export const MAX_NAME_BYTES = 255;
+
+/** Linux takes 4096 bytes with the download folder's own path and a NUL. */
+const MAX_PATH_BYTES = 3000;
+
+/** libtorrent's limit; no honest torrent comes near. */
+const MAX_PATH_DEPTH = 100;
+
+/** What stands for a character that may not be in a name. */
+const REPLACEMENT = "_";
+
+/** The longest ending that is kept when a name is shortened, with its dot. */
+const MAX_EXTENSION_BYTES = 32;
+
+/** Separators, C0 and C1 controls, DEL, and what is not Unicode. */
+// deno-lint-ignore no-control-regex
+const FORBIDDEN = /[\/\\\x00-\x1f\x7f-\x9f\ufffd]/g;
+
+/** Characters nobody sees: they turn the text around or hide in it. */
+const INVISIBLE = /[\u061c\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]/g;
+
+const WINDOWS_FORBIDDEN = /[<>:"|?*]/g;
+const WINDOWS_RESERVED = /^(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$)/i;
+
+/**
+ * One element of a path as a safe name.
+ *
+ * @param raw The element as the torrent has it, UTF-8 by BEP 3.
+ * @param rules The rules of the file system.
+ * @returns The name, or `undefined` if nothing is left of it.
+ */
+export function safeName(
+  raw: Uint8Array,
+  rules: NameRules,
+): string | undefined {
+  let name = new TextDecoder("utf-8", { ignoreBOM: true }).decode(raw)
+    .replace(INVISIBLE, "")
+    .replace(FORBIDDEN, REPLACEMENT);
+  if (rules.windows) {
+    name = name.replace(WINDOWS_FORBIDDEN, REPLACEMENT)
+      .replace(/[. ]+$/, "")
+      .replace(WINDOWS_RESERVED, "_$1$2");
+  }
+  if (name === "" || name === ".") return undefined;
+  // It stays a level of its own, so that what lies below it stays below.
+  if (name === "..") return REPLACEMENT.repeat(2);
+  return shortenName(name, MAX_NAME_BYTES);
+}
+
+/**
+ * A path list as safe names.
+ *
+ * @param raw The elements as the torrent has them.
+ * @param rules The rules of the file system.
+ * @returns The names, or what is wrong with the list as the end of a sentence.
+ */
+export function safePath(
+  raw: readonly Uint8Array[],
+  rules: NameRules,
+): string[] | string {
+  if (raw.length > MAX_PATH_DEPTH) {
+    return `is more than ${MAX_PATH_DEPTH} folders deep`;
+  }
+  const names = raw.map((element) => safeName(element, rules))
+    .filter((name) => name !== undefined);
+  if (names.length === 0) return "has no usable name";
+  const bytes = names.reduce((sum, name) => sum + utf8Length(name) + 1, 0);
+  if (bytes > MAX_PATH_BYTES) {
+    return `is longer than ${MAX_PATH_BYTES} bytes`;
+  }
+  return names;
+}
+
+/**
+ * Gives every file a path of its own: a later file whose path is taken gets a
+ * number before its ending, and so does a file where a folder must be.
+ *
+ * @param paths Safe paths, in the torrent's order.
+ * @param rules The rules of the file system.
+ * @returns As many paths, no two of which meet.
+ */
+export function distinctPaths(
+  paths: readonly string[][],
+  rules: NameRules,
+): string[][] {
+  const fold = (path: readonly string[]) => {
+    const text = path.join("/");
+    return rules.foldsCase ? text.normalize("NFC").toLowerCase() : text;
+  };
+  const folders = new Set<string>();
+  for (const path of paths) {
+    for (let depth = path.length - 1; depth > 0; depth--) {
+      const folder = fold(path.slice(0, depth));
+      if (folders.has(folder)) break;
+      folders.add(folder);
+    }
+  }
+  // Names that are taken as they stand keep them: only the later ones move.
+  const taken = new Set<string>(folders);
+  const next = new Map<string, number>();
+  return paths.map((path) => {
+    const wanted = fold(path);
+    let chosen = path;
+    let number = next.get(wanted) ?? 1;
+    while (taken.has(fold(chosen))) {
+      chosen = [...path.slice(0, -1), numbered(path.at(-1)!, number++)];
+    }
+    if (chosen !== path) next.set(wanted, number);
+    taken.add(fold(chosen));
+    return chosen;
+  });
+}
+
+/**
+ * Shortens a name to fit, keeping its ending.
+ *
+ * @param name The name.
+ * @param maxBytes How many bytes of UTF-8 it may have.
+ * @returns The name, or as much of it as fits.
+ */
+export function shortenName(name: string, maxBytes: number): string {
+  if (utf8Length(name) <= maxBytes) return name;
+  const [stem, extension] = splitExtension(name);
+  let room = maxBytes - utf8Length(extension);
+  let kept = "";
+  for (const character of stem) {
+    room -= utf8Length(character);
+    if (room < 0) break;
+    kept += character;
+  }
+  return kept + extension;
+}
+
+function numbered(name: string, number: number): string {
+  const [stem, extension] = splitExtension(name);
+  const suffix = `.${number}${extension}`;
+  return shortenName(stem, MAX_NAME_BYTES - utf8Length(suffix)) + suffix;
+}
+
+function splitExtension(name: string): [stem: string, extension: string] {
+  const dot = name.lastIndexOf(".");
+  if (dot <= 0 || utf8Length(name.slice(dot)) > MAX_EXTENSION_BYTES) {
+    return [name, ""];
+  }
+  return [name.slice(0, dot), name.slice(dot)];
+}
+
+function utf8Length(text: string): number {
+  return new TextEncoder().encode(text).length;
+}
