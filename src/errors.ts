@@ -43,6 +43,16 @@ export class ProtocolError extends Error {
   override readonly name = "ProtocolError";
 }
 
+/** Somebody cannot be reached, or a connection broke: back off, try others. */
+export class NetworkError extends Error {
+  override readonly name = "NetworkError";
+}
+
+/** At the other end is this program itself: that address is never dialled. */
+export class SelfConnectionError extends Error {
+  override readonly name = "SelfConnectionError";
+}
+
 /** A tracker did not answer as one should: try the next, and back off. */
 export class TrackerError extends Error {
   override readonly name = "TrackerError";

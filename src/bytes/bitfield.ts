@@ -100,6 +100,41 @@ export class Bitfield {
     return true;
   }
 
+  /**
+   * Puts the indices of another set into this one.
+   *
+   * @param other A set of the same length.
+   * @returns Those that are new here.
+   */
+  addAll(other: Bitfield): Bitfield {
+    const added = new Bitfield(this.length);
+    for (let at = 0; at < this.#bytes.length; at++) {
+      const byte = other.#bytes[at]! & ~this.#bytes[at]!;
+      this.#bytes[at]! |= byte;
+      added.#bytes[at] = byte;
+      added.#count += POPULATION[byte]!;
+    }
+    this.#count += added.#count;
+    return added;
+  }
+
+  /**
+   * The first index of this set that is in another one too.
+   *
+   * @param other A set of the same length.
+   * @param from Where to begin; the search wraps around.
+   * @returns The index, or `undefined` if the sets have none in common.
+   */
+  firstCommon(other: Bitfield, from: number): number | undefined {
+    const start = from >>> 3;
+    for (let i = 0; i < this.#bytes.length; i++) {
+      const at = (start + i) % this.#bytes.length;
+      const byte = this.#bytes[at]! & other.#bytes[at]!;
+      if (byte !== 0) return at * 8 + Math.clz32(byte) - 24;
+    }
+    return undefined;
+  }
+
   /** Puts every index into the set. */
   fill(): void {
     this.#bytes.fill(0xff);

@@ -1,0 +1,221 @@
+/**
+ * `Peer`: one connection being lived: what arrives is decoded and handed on,
+ * what is said is gathered and written, and who falls silent is let go.
+ *
+ * ```
+ *   connection → MessageDecoderStream → handler.onMessages
+ *   send() → outbox → MessageEncoderStream → connection
+ * ```
+ *
+ * @module
+ */
+
+import type { Endpoint } from "../bytes/endpoint.ts";
+import { NetworkError } from "../errors.ts";
+import { type Connection, readableOf, writableOf } from "../net/connection.ts";
+import { RateMeter } from "../policy/rate.ts";
+import { TaskGroup } from "../task_group.ts";
+import { frameLength, type Message } from "../wire/message.ts";
+import {
+  MessageDecoderStream,
+  MessageEncoderStream,
+} from "../wire/message_stream.ts";
+import { PeerState } from "../wire/peer_state.ts";
+import { delay } from "@std/async/delay";
+
+/** BEP 3 says "generally sent once every two minutes"; a little less is safe. */
+const KEEP_ALIVE_INTERVAL_MS = 110_000;
+
+/** Two keep-alives missed, and some patience for a slow line. */
+const SILENCE_LIMIT_MS = 240_000;
+
+/** A peer that takes nothing for so long is gone, or means harm. */
+const WRITE_LIMIT_MS = 60_000;
+
+/** How often the three limits above are looked at. */
+const WATCH_INTERVAL_MS = 5_000;
+
+/** A peer that does not read makes the outbox grow: this is far too much. */
+const MAX_OUTBOX_BYTES = 4 * 1024 * 1024;
+
+/** What the owner of a peer hears of it. */
+export interface PeerHandler {
+  /**
+   * Messages have arrived.
+   *
+   * @param peer From whom.
+   * @param messages Every message that one read completed; their bytes are
+   * views that hold until the returned promise is fulfilled.
+   * @returns A promise to slow the peer down until it is fulfilled.
+   */
+  onMessages(peer: Peer, messages: readonly Message[]): Promise<void> | void;
+}
+
+/** What a peer is made of. */
+export interface PeerOptions {
+  /** The byte stream, after the handshake. */
+  connection: Connection;
+  /** The peer's own identity. */
+  peerId: Uint8Array;
+  /** The number of pieces of the torrent. */
+  pieceCount: number;
+  /** Whether the peer connected to us, rather than we to it. */
+  isIncoming: boolean;
+}
+
+/** A connected peer. */
+export class Peer {
+  /** The address at the other end. */
+  readonly endpoint: Endpoint;
+  /** The peer's own identity. */
+  readonly peerId: Uint8Array;
+  /** Whether the peer connected to us, rather than we to it. */
+  readonly isIncoming: boolean;
+  /** What the peer has, and the bits of choking and interest. */
+  readonly state: PeerState;
+  /** The bytes of blocks that came from the peer. */
+  readonly received: RateMeter = new RateMeter();
+
+  readonly #connection: Connection;
+  readonly #pieceCount: number;
+  readonly #gone = new AbortController();
+  #outbox: Message[] = [];
+  #outboxBytes = 0;
+  #wake: (() => void) | undefined;
+  #lastReceivedAt = 0;
+  #lastSentAt = 0;
+  #writingSince: number | undefined;
+
+  /**
+   * Takes over a connection.
+   *
+   * @param options The connection, and who is at its other end.
+   */
+  constructor(options: PeerOptions) {
+    this.#connection = options.connection;
+    this.endpoint = options.connection.remote;
+    this.peerId = options.peerId;
+    this.isIncoming = options.isIncoming;
+    this.#pieceCount = options.pieceCount;
+    this.state = new PeerState(options.pieceCount);
+  }
+
+  /**
+   * Says something; what is said before the next write goes out with it.
+   *
+   * @param messages What to say, in order.
+   */
+  send(...messages: Message[]): void {
+    for (const message of messages) {
+      this.#outbox.push(message);
+      this.#outboxBytes += frameLength(message);
+    }
+    if (this.#outboxBytes > MAX_OUTBOX_BYTES) {
+      this.close(new NetworkError("The peer does not read what we send"));
+    }
+    this.#wake?.();
+  }
+
+  /**
+   * Lets the peer go.
+   *
+   * @param reason Why; {@linkcode Peer.run} throws it.
+   */
+  close(reason: Error): void {
+    this.#gone.abort(reason);
+  }
+
+  /**
+   * Lives the connection, and closes it in the end.
+   *
+   * @param handler Who hears of the messages.
+   * @param options What ends the connection from outside.
+   * @throws Why the connection ended: a `NetworkError`, a `ProtocolError`, the
+   * reason of {@linkcode Peer.close}, or what the handler threw.
+   */
+  async run(
+    handler: PeerHandler,
+    { signal }: { signal: AbortSignal },
+  ): Promise<void> {
+    const now = performance.now();
+    this.#lastReceivedAt = now;
+    this.#lastSentAt = now;
+    const ending = AbortSignal.any([signal, this.#gone.signal]);
+    const close = () => this.#connection.close();
+    ending.addEventListener("abort", close);
+    try {
+      ending.throwIfAborted();
+      await using tasks = new TaskGroup({ signal: ending });
+      tasks.signal.addEventListener("abort", close);
+      tasks.spawn(() => this.#read(handler));
+      tasks.spawn((signal) => this.#write(signal));
+      tasks.spawn((signal) => this.#watch(signal));
+      await tasks.join();
+    } finally {
+      close();
+      ending.removeEventListener("abort", close);
+    }
+    ending.throwIfAborted();
+  }
+
+  async #read(handler: PeerHandler): Promise<void> {
+    const batches = readableOf(this.#connection)
+      .pipeThrough(new MessageDecoderStream(this.#pieceCount));
+    for await (const messages of batches) {
+      this.#lastReceivedAt = performance.now();
+      await handler.onMessages(this, messages);
+    }
+    throw new NetworkError("The peer hung up");
+  }
+
+  async #write(signal: AbortSignal): Promise<void> {
+    const encoder = new MessageEncoderStream();
+    const piped = encoder.readable.pipeTo(writableOf(this.#connection), {
+      signal,
+    });
+    const writer = encoder.writable.getWriter();
+    await Promise.all([piped, this.#feed(writer, signal)]);
+  }
+
+  async #feed(
+    writer: WritableStreamDefaultWriter<readonly Message[]>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    while (!signal.aborted) {
+      if (this.#outbox.length === 0) await this.#somethingToSay(signal);
+      const batch = this.#outbox;
+      this.#outbox = [];
+      this.#outboxBytes = 0;
+      this.#writingSince = performance.now();
+      // The stream takes a batch when the one before it is on the wire.
+      await writer.write(batch);
+      this.#lastSentAt = performance.now();
+      this.#writingSince = undefined;
+    }
+  }
+
+  async #somethingToSay(signal: AbortSignal): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#wake = resolve;
+    signal.addEventListener("abort", this.#wake, { once: true });
+    await promise;
+    signal.removeEventListener("abort", this.#wake);
+    this.#wake = undefined;
+  }
+
+  async #watch(signal: AbortSignal): Promise<void> {
+    while (true) {
+      await delay(WATCH_INTERVAL_MS, { signal });
+      const now = performance.now();
+      if (now - this.#lastReceivedAt > SILENCE_LIMIT_MS) {
+        throw new NetworkError("The peer has fallen silent");
+      }
+      if (this.#writingSince && now - this.#writingSince > WRITE_LIMIT_MS) {
+        throw new NetworkError("The peer does not read what we send");
+      }
+      if (now - this.#lastSentAt > KEEP_ALIVE_INTERVAL_MS) {
+        this.send({ type: "keep_alive" });
+      }
+    }
+  }
+}

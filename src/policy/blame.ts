@@ -1,0 +1,75 @@
+/**
+ * `Blame`: who gave the bad block of a piece whose hash is wrong. Pure.
+ *
+ * A piece that came from one peer convicts it. When several gave blocks, each
+ * block's digest is kept; the piece is fetched anew, and once its hash is
+ * right, whoever gave a block that differs is the liar. Honest peers lose
+ * nothing but time.
+ *
+ * @module
+ */
+
+import { hashesEqual, sha1 } from "../bytes/hash.ts";
+import { BLOCK_LENGTH } from "../metainfo/layout.ts";
+
+/** Pieces under suspicion; the oldest is forgotten for a new one. */
+const MAX_SUSPECT_PIECES = 256;
+
+interface Evidence<Giver> {
+  giver: Giver;
+  digest: Uint8Array;
+}
+
+/** Keeps the evidence until it convicts. */
+export class Blame<Giver> {
+  /** Of each suspect piece: what each of its blocks was, in every attempt. */
+  readonly #suspects = new Map<number, Evidence<Giver>[][]>();
+
+  /**
+   * The hash of a piece is wrong.
+   *
+   * @param index The piece.
+   * @param options The bytes that came, and who gave each block.
+   * @returns The giver, if there is but one; else it will show.
+   */
+  failed(
+    index: number,
+    { piece, givers }: { piece: Uint8Array; givers: readonly Giver[] },
+  ): Giver | undefined {
+    const first = givers[0];
+    if (givers.every((giver) => giver === first)) return first;
+    if (this.#suspects.size >= MAX_SUSPECT_PIECES) {
+      const [oldest] = this.#suspects.keys();
+      if (oldest !== undefined) this.#suspects.delete(oldest);
+    }
+    const attempts = this.#suspects.get(index) ?? [];
+    attempts.push(givers.map((giver, at) => ({
+      giver,
+      digest: sha1(blockOf(piece, at)),
+    })));
+    this.#suspects.set(index, attempts);
+    return undefined;
+  }
+
+  /**
+   * The hash of a piece is right.
+   *
+   * @param index The piece.
+   * @param piece Its bytes.
+   * @returns Whoever gave other bytes for it before.
+   */
+  verified(index: number, piece: Uint8Array): Set<Giver> {
+    const liars = new Set<Giver>();
+    for (const attempt of this.#suspects.get(index) ?? []) {
+      attempt.forEach(({ giver, digest }, at) => {
+        if (!hashesEqual(digest, sha1(blockOf(piece, at)))) liars.add(giver);
+      });
+    }
+    this.#suspects.delete(index);
+    return liars;
+  }
+}
+
+function blockOf(piece: Uint8Array, at: number): Uint8Array {
+  return piece.subarray(at * BLOCK_LENGTH, (at + 1) * BLOCK_LENGTH);
+}

@@ -1,0 +1,666 @@
+/**
+ * `PiecePicker`: which block is asked of whom. It owns availability and every
+ * open request; it is told events and asked one question. Pure.
+ *
+ * The life of a piece that is wanted:
+ *
+ * ```
+ *             pick()                    received() × all blocks
+ *   waiting ─────────► open ───────────────────────────► complete
+ *      ▲                │ ▲                                 │   │
+ *      └── abandon() ───┘ └──────────── failed() ───────────┘   └─► verified()
+ * ```
+ *
+ * Waiting pieces stand in one row, rarest first, in random order where they
+ * are equally rare. An open piece belongs to the peer that opened it, as long
+ * as that peer is there: most pieces then come from one peer, which makes a
+ * liar known at once. Others join when nothing else is left for them to do, or
+ * when no more pieces may be open.
+ *
+ * @module
+ */
+
+import type { Bitfield } from "../bytes/bitfield.ts";
+import {
+  type Block,
+  BLOCK_LENGTH,
+  type PieceLayout,
+} from "../metainfo/layout.ts";
+
+/**
+ * The first pieces are taken at random: the rarest are slow to get, and
+ * without a piece there is nothing to give.
+ */
+const RANDOM_FIRST_PIECES = 4;
+
+/** In the endgame a block is asked of so many peers at most. */
+const MAX_ASKED = 3;
+
+/** Late blocks that are still taken from a peer, although others were asked. */
+const MAX_OVERDUE = 1024;
+
+const FREE = 0;
+const ASKED = 1;
+const GOT = 2;
+
+/** What the picker knows of one peer. */
+export interface PickerPeer {
+  /** The pieces that the peer has; whoever changes it tells the picker. */
+  readonly have: Bitfield;
+  /**
+   * The blocks that it was asked for and has not sent: the number of each
+   * block in the torrent → when it was asked for. In the order of asking.
+   */
+  readonly requests: Map<number, number>;
+}
+
+class Member implements PickerPeer {
+  readonly requests = new Map<number, number>();
+  /** Open pieces that belong to this peer. */
+  readonly owned = new Set<OpenPiece>();
+  /** Blocks that were asked for, and then of others because they were late. */
+  readonly overdue = new Set<number>();
+  /** Whether it is counted as one that has every piece. */
+  isSeed = false;
+  /** Where the last search for something of interest ended. */
+  interestAt = 0;
+  /** The state of the row in which no piece for this peer was found. */
+  nothingWaiting = -1;
+
+  constructor(readonly have: Bitfield) {}
+}
+
+class OpenPiece {
+  /** Of each block: free, asked for, or there. */
+  readonly state: Uint8Array;
+  /** Of each block that is asked for: of whom. */
+  readonly askers: (Member[] | undefined)[];
+  /** Of each block that is there: from whom. */
+  readonly givers: (PickerPeer | undefined)[];
+  free: number;
+  missing: number;
+  owner: Member | undefined;
+
+  constructor(
+    readonly index: number,
+    blocks: number,
+    /** Whether nobody else may join: the piece has failed before. */
+    readonly isExclusive: boolean,
+  ) {
+    this.state = new Uint8Array(blocks);
+    this.askers = new Array(blocks);
+    this.givers = new Array(blocks);
+    this.free = blocks;
+    this.missing = blocks;
+  }
+}
+
+/** What became of a block that arrived. */
+export interface Receipt {
+  /**
+   * - `wanted`: it fills a gap;
+   * - `duplicate`: it was asked for, and another peer was faster;
+   * - `unasked`: nobody asked this peer for it.
+   */
+  verdict: "wanted" | "duplicate" | "unasked";
+  /** Who else was asked for it, and need not send it any more. */
+  cancel: readonly PickerPeer[];
+  /** Whether all blocks of the piece are there now. */
+  isComplete: boolean;
+}
+
+/** Options for {@linkcode PiecePicker}. */
+export interface PickerOptions {
+  /** The pieces that are wanted and not there; the picker keeps its own copy. */
+  wanted: Bitfield;
+  /** How many pieces may be open at a time: each has a buffer in memory. */
+  maxOpen: number;
+  /** A number from 0 to less than 1. */
+  random: () => number;
+}
+
+/** Options for {@linkcode PiecePicker.pick}. */
+export interface PickOptions {
+  /** How many blocks are wanted at most. */
+  count: number;
+  /** The time in milliseconds. */
+  now: number;
+  /**
+   * How long a block must have been asked of another peer before it is asked
+   * of this one too, in milliseconds.
+   */
+  patience: number;
+}
+
+/** Decides which block is asked of whom. */
+export class PiecePicker {
+  readonly #layout: PieceLayout;
+  readonly #needed: Bitfield;
+  readonly #maxOpen: number;
+  readonly #random: () => number;
+  readonly #members = new Set<Member>();
+  readonly #open = new Map<number, OpenPiece>();
+  /** Open pieces that belong to nobody. */
+  readonly #orphans = new Set<OpenPiece>();
+  /** The free blocks of all open pieces. */
+  #free = 0;
+  /** Pieces whose hash was wrong and which came from several peers. */
+  readonly #suspect = new Set<number>();
+  readonly #row: RarityRow;
+  #opened = 0;
+
+  /**
+   * A picker that knows no peer.
+   *
+   * @param layout Where the blocks lie.
+   * @param options What is wanted.
+   */
+  constructor(layout: PieceLayout, options: PickerOptions) {
+    this.#layout = layout;
+    this.#needed = options.wanted.clone();
+    this.#maxOpen = options.maxOpen;
+    this.#random = options.random;
+    this.#row = new RarityRow(options.wanted, options.random);
+  }
+
+  /** The pieces that are not verified yet. */
+  get neededCount(): number {
+    return this.#needed.count;
+  }
+
+  /** The pieces of which a block was asked for, and not yet all are there. */
+  get openCount(): number {
+    return this.#open.size;
+  }
+
+  /**
+   * A peer has come.
+   *
+   * @param have What it has; empty at first, and never copied.
+   * @returns The peer as the picker knows it.
+   */
+  join(have: Bitfield): PickerPeer {
+    const member = new Member(have);
+    this.#members.add(member);
+    return member;
+  }
+
+  /**
+   * A peer has gone: what was asked of it is free again.
+   *
+   * @param peer The peer.
+   * @returns The pieces that begin anew: what came of them is worth nothing.
+   */
+  leave(peer: PickerPeer): number[] {
+    const member = this.#member(peer);
+    this.#members.delete(member);
+    const abandoned = this.#releaseAll(member);
+    if (member.isSeed) this.#row.seeds--;
+    else for (const index of member.have) this.#row.change(index, -1);
+    return abandoned;
+  }
+
+  /**
+   * A peer has a piece more; its set holds it already.
+   *
+   * @param peer The peer.
+   * @param index The piece.
+   */
+  gained(peer: PickerPeer, index: number): void {
+    const member = this.#member(peer);
+    member.nothingWaiting = -1;
+    if (this.#needed.has(index)) member.interestAt = index;
+    this.#row.change(index, 1);
+  }
+
+  /**
+   * A peer has many pieces more; its set holds them already.
+   *
+   * @param peer The peer.
+   * @param pieces The new ones.
+   */
+  gainedAll(peer: PickerPeer, pieces: Bitfield): void {
+    const member = this.#member(peer);
+    member.nothingWaiting = -1;
+    if (pieces.isFull) {
+      // Seeds make every piece equally less rare: one number serves.
+      member.isSeed = true;
+      this.#row.seeds++;
+    } else {
+      for (const index of pieces) this.#row.change(index, 1);
+    }
+  }
+
+  /**
+   * Whether a peer has anything that is needed.
+   *
+   * @param peer The peer.
+   * @returns Whether it is worth being interested.
+   */
+  isInteresting(peer: PickerPeer): boolean {
+    const member = this.#member(peer);
+    if (
+      this.#needed.has(member.interestAt) && member.have.has(member.interestAt)
+    ) {
+      return true;
+    }
+    const index = this.#needed.firstCommon(member.have, member.interestAt);
+    if (index === undefined) return false;
+    member.interestAt = index;
+    return true;
+  }
+
+  /**
+   * Chooses blocks to ask a peer for, and notes that it is asked.
+   *
+   * @param peer The peer.
+   * @param options How many, and the time.
+   * @returns The blocks, in the order in which to ask.
+   */
+  pick(peer: PickerPeer, options: PickOptions): Block[] {
+    const member = this.#member(peer);
+    const blocks: Block[] = [];
+    const take = (piece: OpenPiece) => {
+      this.#takeFree(piece, member, { ...options, blocks });
+      return blocks.length < options.count;
+    };
+    for (const piece of member.owned) {
+      if (piece.free > 0 && !take(piece)) return blocks;
+    }
+    for (const piece of this.#orphans) {
+      if (piece.free === 0 || !member.have.has(piece.index)) continue;
+      this.#own(piece, member);
+      if (!take(piece)) return blocks;
+    }
+    while (this.#open.size < this.#maxOpen) {
+      const piece = this.#openFor(member);
+      if (!piece) break;
+      if (!take(piece)) return blocks;
+    }
+    for (const piece of this.#free > 0 ? this.#open.values() : []) {
+      if (
+        piece.free > 0 && !piece.isExclusive && member.have.has(piece.index) &&
+        !take(piece)
+      ) return blocks;
+    }
+    if (this.#row.length === 0) {
+      this.#takeAsked(member, { ...options, blocks });
+    }
+    return blocks;
+  }
+
+  /**
+   * A block has arrived.
+   *
+   * @param peer From whom.
+   * @param block The block.
+   * @returns What it is worth.
+   */
+  received(peer: PickerPeer, block: Block): Receipt {
+    const member = this.#member(peer);
+    const id = this.#idOf(block);
+    const known = this.#layout.isBlock(block);
+    const asked = known && member.requests.delete(id);
+    const overdue = known && member.overdue.delete(id);
+    if (!asked && !overdue) return receipt("unasked");
+    const piece = this.#open.get(block.index);
+    const at = block.begin / BLOCK_LENGTH;
+    if (
+      !piece || piece.state[at] === GOT ||
+      // In a suspect piece every block must come from the one owner.
+      (piece.isExclusive && piece.owner !== member)
+    ) {
+      return receipt("duplicate");
+    }
+    const askers = piece.askers[at] ?? [];
+    const cancel = askers.filter((other) => other !== member);
+    for (const other of cancel) other.requests.delete(id);
+    this.#setState(piece, at, GOT);
+    piece.askers[at] = undefined;
+    piece.givers[at] = peer;
+    piece.missing--;
+    if (piece.missing === 0) {
+      this.#disown(piece);
+      this.#orphans.delete(piece);
+    }
+    return { verdict: "wanted", cancel, isComplete: piece.missing === 0 };
+  }
+
+  /**
+   * A peer will not send a block, or takes too long: others may be asked.
+   *
+   * @param peer The peer.
+   * @param id The number of the block, as in `requests`.
+   * @param options Whether the block is still taken from the peer if it comes.
+   */
+  release(
+    peer: PickerPeer,
+    id: number,
+    { mayStillCome }: { mayStillCome: boolean },
+  ): void {
+    const member = this.#member(peer);
+    if (!member.requests.delete(id)) return;
+    if (mayStillCome && member.overdue.size < MAX_OVERDUE) {
+      member.overdue.add(id);
+    }
+    this.#unask(id, member);
+  }
+
+  /**
+   * A peer has choked us: it will send nothing of what it was asked for.
+   *
+   * @param peer The peer.
+   * @returns The pieces that begin anew: what came of them is worth nothing.
+   */
+  releaseAll(peer: PickerPeer): number[] {
+    return this.#releaseAll(this.#member(peer));
+  }
+
+  /**
+   * A peer stalls: the pieces that belong to it belong to nobody.
+   *
+   * @param peer The peer.
+   * @returns The pieces that begin anew: what came of them is worth nothing.
+   */
+  disown(peer: PickerPeer): number[] {
+    const abandoned: number[] = [];
+    for (const piece of [...this.#member(peer).owned]) {
+      this.#disown(piece);
+      if (piece.isExclusive) {
+        this.#abandon(piece);
+        abandoned.push(piece.index);
+      }
+    }
+    return abandoned;
+  }
+
+  /**
+   * A piece is verified and safe: it is not needed any more.
+   *
+   * @param index The piece.
+   */
+  verified(index: number): void {
+    this.#needed.delete(index);
+    this.#open.delete(index);
+    this.#suspect.delete(index);
+  }
+
+  /**
+   * The hash of a complete piece is wrong: it waits again, and next time one
+   * peer alone gives all of it.
+   *
+   * @param index The piece.
+   * @returns Who gave each block.
+   */
+  failed(index: number): PickerPeer[] {
+    const piece = this.#open.get(index)!;
+    this.#suspect.add(index);
+    this.#abandon(piece);
+    return piece.givers.filter((giver) => giver !== undefined);
+  }
+
+  /**
+   * The block that a number stands for.
+   *
+   * @param id The number of a block in the torrent, as in `requests`.
+   * @returns The block.
+   */
+  blockOf(id: number): Block {
+    const perPiece = this.#layout.blocksPerPiece;
+    return this.#layout.block(Math.floor(id / perPiece), id % perPiece);
+  }
+
+  #idOf(block: Block): number {
+    return block.index * this.#layout.blocksPerPiece +
+      block.begin / BLOCK_LENGTH;
+  }
+
+  #member(peer: PickerPeer): Member {
+    if (peer instanceof Member) return peer;
+    throw new TypeError("Cannot pick for a peer of another picker");
+  }
+
+  #own(piece: OpenPiece, member: Member): void {
+    this.#orphans.delete(piece);
+    piece.owner = member;
+    member.owned.add(piece);
+  }
+
+  #disown(piece: OpenPiece): void {
+    piece.owner?.owned.delete(piece);
+    piece.owner = undefined;
+    this.#orphans.add(piece);
+  }
+
+  #setState(piece: OpenPiece, at: number, state: number): void {
+    const change = Number(state === FREE) - Number(piece.state[at] === FREE);
+    piece.state[at] = state;
+    piece.free += change;
+    this.#free += change;
+  }
+
+  /** Opens the rarest waiting piece that a peer has. */
+  #openFor(member: Member): OpenPiece | undefined {
+    if (member.nothingWaiting === this.#row.version) return undefined;
+    const from = this.#opened < RANDOM_FIRST_PIECES ? this.#random() : 0;
+    const index = this.#row.first(member.have, from);
+    if (index === undefined) {
+      // Pieces only leave the row, until its version says otherwise.
+      member.nothingWaiting = this.#row.version;
+      return undefined;
+    }
+    this.#opened++;
+    this.#row.remove(index);
+    const piece = new OpenPiece(
+      index,
+      this.#layout.blockCount(index),
+      this.#suspect.has(index),
+    );
+    this.#open.set(index, piece);
+    this.#free += piece.free;
+    this.#own(piece, member);
+    return piece;
+  }
+
+  /** Takes the free blocks of a piece, from its start. */
+  #takeFree(
+    piece: OpenPiece,
+    member: Member,
+    { count, now, blocks }: PickOptions & { blocks: Block[] },
+  ): void {
+    for (let at = 0; piece.free > 0 && blocks.length < count; at++) {
+      at = piece.state.indexOf(FREE, at);
+      if (at < 0) return;
+      this.#setState(piece, at, ASKED);
+      piece.askers[at] = [];
+      blocks.push(this.#ask(piece, at, { member, now }));
+    }
+  }
+
+  /** The endgame: takes blocks that others were asked for and have not sent. */
+  #takeAsked(
+    member: Member,
+    { count, now, patience, blocks }: PickOptions & { blocks: Block[] },
+  ): void {
+    for (const other of this.#members) {
+      if (other === member) continue;
+      for (const [id, askedAt] of other.requests) {
+        if (blocks.length >= count) return;
+        // What follows was asked for even later.
+        if (now - askedAt < patience) break;
+        const { index, begin } = this.blockOf(id);
+        const piece = this.#open.get(index)!;
+        const at = begin / BLOCK_LENGTH;
+        if (
+          member.requests.has(id) || !member.have.has(index) ||
+          piece.isExclusive || piece.askers[at]!.length >= MAX_ASKED
+        ) continue;
+        blocks.push(this.#ask(piece, at, { member, now }));
+      }
+    }
+  }
+
+  #ask(
+    piece: OpenPiece,
+    at: number,
+    { member, now }: { member: Member; now: number },
+  ): Block {
+    const block = this.#layout.block(piece.index, at);
+    const id = this.#idOf(block);
+    piece.askers[at]!.push(member);
+    member.overdue.delete(id);
+    member.requests.set(id, now);
+    return block;
+  }
+
+  #releaseAll(member: Member): number[] {
+    const ids = [...member.requests.keys()];
+    member.requests.clear();
+    for (const id of ids) this.#unask(id, member);
+    return this.disown(member);
+  }
+
+  /** One peer fewer is asked for a block; without any it is free. */
+  #unask(id: number, member: Member): void {
+    const { index, begin } = this.blockOf(id);
+    const piece = this.#open.get(index)!;
+    const at = begin / BLOCK_LENGTH;
+    const askers = piece.askers[at]!.filter((other) => other !== member);
+    piece.askers[at] = askers.length > 0 ? askers : undefined;
+    if (askers.length === 0) this.#setState(piece, at, FREE);
+  }
+
+  /** An open or complete piece waits again; what came of it is forgotten. */
+  #abandon(piece: OpenPiece): void {
+    this.#disown(piece);
+    this.#orphans.delete(piece);
+    this.#open.delete(piece.index);
+    this.#free -= piece.free;
+    piece.askers.forEach((askers, at) => {
+      const id = this.#idOf(this.#layout.block(piece.index, at));
+      for (const member of askers ?? []) {
+        member.requests.delete(id);
+        if (member.overdue.size < MAX_OVERDUE) member.overdue.add(id);
+      }
+    });
+    this.#row.add(piece.index);
+  }
+}
+
+function receipt(verdict: Receipt["verdict"]): Receipt {
+  return { verdict, cancel: [], isComplete: false };
+}
+
+/**
+ * The waiting pieces in one row, rarest first. Every step of rarity is a
+ * stretch of the row; a piece that becomes more or less rare changes places
+ * with the one at the edge of its stretch, so that each change costs the same
+ * however long the row is.
+ */
+class RarityRow {
+  /** How many peers have every piece: they change no order. */
+  seeds = 0;
+  /** Changes when a piece comes back into the row. */
+  version = 0;
+  readonly #row: Uint32Array;
+  /** Where each piece stands in the row; -1 if it does not wait. */
+  readonly #place: Int32Array;
+  /** How many peers that are not seeds have each piece. */
+  readonly #availability: Uint16Array;
+  /** Where the stretch of each availability begins; the last entry is the end. */
+  #starts: number[] = [0];
+  #length = 0;
+
+  constructor(wanted: Bitfield, random: () => number) {
+    this.#row = Uint32Array.from(wanted);
+    this.#availability = new Uint16Array(wanted.length);
+    this.#place = new Int32Array(wanted.length).fill(-1);
+    this.#length = this.#row.length;
+    for (let i = this.#length - 1; i > 0; i--) {
+      const j = Math.floor(random() * (i + 1));
+      [this.#row[i], this.#row[j]] = [this.#row[j]!, this.#row[i]!];
+    }
+    this.#row.forEach((index, place) => this.#place[index] = place);
+    this.#starts = [0, this.#length];
+  }
+
+  get length(): number {
+    return this.#length;
+  }
+
+  /** The first piece of the row that is in a set, from a part of the row on. */
+  first(have: Bitfield, from: number): number | undefined {
+    const start = Math.floor(from * this.#length);
+    for (let i = 0; i < this.#length; i++) {
+      const place = start + i;
+      const index = this.#row[
+        place < this.#length ? place : place - this.#length
+      ]!;
+      if (have.has(index)) return index;
+    }
+    return undefined;
+  }
+
+  /** One peer more or fewer has a piece. */
+  change(index: number, by: 1 | -1): void {
+    const availability = this.#availability[index]!;
+    this.#availability[index] = availability + by;
+    if (this.#place[index]! < 0) return;
+    this.#reach(availability + by);
+    if (by > 0) {
+      const last = this.#starts[availability + 1]! - 1;
+      this.#swap(this.#place[index]!, last);
+      this.#starts[availability + 1] = last;
+    } else {
+      const first = this.#starts[availability]!;
+      this.#swap(this.#place[index]!, first);
+      this.#starts[availability] = first + 1;
+    }
+  }
+
+  /** Takes a piece out: it goes to the end of every later stretch in turn. */
+  remove(index: number): void {
+    for (
+      let step = this.#availability[index]!;
+      step < this.#starts.length - 1;
+      step++
+    ) {
+      const last = this.#starts[step + 1]! - 1;
+      this.#swap(this.#place[index]!, last);
+      this.#starts[step + 1] = last;
+    }
+    this.#length--;
+    this.#place[index] = -1;
+  }
+
+  /** Puts a piece back, by the same way. */
+  add(index: number): void {
+    const availability = this.#availability[index]!;
+    this.#reach(availability);
+    this.#row[this.#length] = index;
+    this.#place[index] = this.#length;
+    this.#length++;
+    this.#starts[this.#starts.length - 1] = this.#length;
+    for (let step = this.#starts.length - 2; step > availability; step--) {
+      const first = this.#starts[step]!;
+      this.#swap(this.#place[index]!, first);
+      this.#starts[step] = first + 1;
+    }
+    this.version++;
+  }
+
+  /** Makes sure that there is a stretch for an availability. */
+  #reach(availability: number): void {
+    while (this.#starts.length < availability + 2) {
+      this.#starts.push(this.#length);
+    }
+  }
+
+  #swap(a: number, b: number): void {
+    const [first, second] = [this.#row[a]!, this.#row[b]!];
+    this.#row[a] = second;
+    this.#row[b] = first;
+    this.#place[second] = a;
+    this.#place[first] = b;
+  }
+}

@@ -1,0 +1,62 @@
+/**
+ * The handshake that opens a connection between peers (BEP 3), and the bits
+ * with which either side says what else it speaks (BEP 4). Pure.
+ *
+ * @module
+ */
+
+import { hashesEqual } from "../bytes/hash.ts";
+import { ProtocolError } from "../errors.ts";
+
+/** The length of a handshake in bytes. */
+export const HANDSHAKE_LENGTH = 68;
+
+/** What one side says of itself before the first message. */
+export interface Handshake {
+  /** The torrent that it wants to talk about. */
+  readonly infoHash: Uint8Array;
+  /** The identity of the program that is running. */
+  readonly peerId: Uint8Array;
+  /** Eight bytes of flags; bits without a meaning to us are ignored. */
+  readonly reserved: Uint8Array;
+}
+
+/** 19, then the name of the protocol. */
+const PROTOCOL = new TextEncoder().encode("\x13BitTorrent protocol");
+
+const RESERVED_AT = 20;
+const INFO_HASH_AT = 28;
+const PEER_ID_AT = 48;
+
+/**
+ * Writes a handshake.
+ *
+ * @param handshake What to say.
+ * @returns {@linkcode HANDSHAKE_LENGTH} bytes.
+ */
+export function encodeHandshake(handshake: Handshake): Uint8Array {
+  const bytes = new Uint8Array(HANDSHAKE_LENGTH);
+  bytes.set(PROTOCOL);
+  bytes.set(handshake.reserved, RESERVED_AT);
+  bytes.set(handshake.infoHash, INFO_HASH_AT);
+  bytes.set(handshake.peerId, PEER_ID_AT);
+  return bytes;
+}
+
+/**
+ * Reads a handshake.
+ *
+ * @param bytes {@linkcode HANDSHAKE_LENGTH} bytes; the result copies them.
+ * @returns What the other side said.
+ * @throws {ProtocolError} If it speaks another protocol.
+ */
+export function decodeHandshake(bytes: Uint8Array): Handshake {
+  if (!hashesEqual(bytes.subarray(0, PROTOCOL.length), PROTOCOL)) {
+    throw new ProtocolError("Cannot shake hands: not the BitTorrent protocol");
+  }
+  return {
+    reserved: bytes.slice(RESERVED_AT, INFO_HASH_AT),
+    infoHash: bytes.slice(INFO_HASH_AT, PEER_ID_AT),
+    peerId: bytes.slice(PEER_ID_AT, HANDSHAKE_LENGTH),
+  };
+}

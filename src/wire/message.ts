@@ -1,0 +1,251 @@
+/**
+ * `Message`: what peers say to each other after the handshake (BEP 3, 5), and
+ * its bytes, both ways. Pure.
+ *
+ * A frame is a length of four bytes, big-endian, and a payload of that length:
+ * the message's id and its fields. A frame without payload is a keep-alive.
+ *
+ * @module
+ */
+
+import { ProtocolError } from "../errors.ts";
+import { BLOCK_LENGTH } from "../metainfo/layout.ts";
+
+/** A message between peers, its fields in the words of the BEPs. */
+export type Message =
+  | { type: "keep_alive" }
+  | { type: "choke" }
+  | { type: "unchoke" }
+  | { type: "interested" }
+  | { type: "not_interested" }
+  | { type: "have"; index: number }
+  | { type: "bitfield"; bitfield: Uint8Array }
+  | { type: "request"; index: number; begin: number; length: number }
+  | { type: "piece"; index: number; begin: number; block: Uint8Array }
+  | { type: "cancel"; index: number; begin: number; length: number }
+  | { type: "port"; port: number };
+
+/** The ids of BEP 3 and 5. */
+const ID = {
+  choke: 0,
+  unchoke: 1,
+  interested: 2,
+  not_interested: 3,
+  have: 4,
+  bitfield: 5,
+  request: 6,
+  piece: 7,
+  cancel: 8,
+  port: 9,
+} as const;
+
+/** The length of the length that precedes every payload. */
+export const PREFIX_LENGTH = 4;
+
+/** The id, index and begin that precede the block of a piece message. */
+export const PIECE_HEADER_LENGTH = 9;
+
+/**
+ * The longest payload of an id that we do not know: room for what extensions
+ * send, and not enough to make us hold much for nothing.
+ */
+const MAX_UNKNOWN_LENGTH = 1024 * 1024;
+
+/**
+ * Whether an id is that of a message that we know. Frames of others are
+ * skipped: extensions that we did not offer must not end a connection.
+ *
+ * @param id The id of a message.
+ * @returns Whether {@linkcode decodeMessage} can read it.
+ */
+export function isKnownId(id: number): boolean {
+  return id <= ID.port;
+}
+
+/**
+ * How long the payload of a message may be. It is asked as soon as the id is
+ * there, before anything is kept for the rest.
+ *
+ * @param id The id of the message.
+ * @param pieceCount The number of pieces, which gives a bitfield its length.
+ * @returns The range of lengths, the id included.
+ */
+export function payloadLengths(
+  id: number,
+  pieceCount: number,
+): { min: number; max: number } {
+  switch (id) {
+    case ID.choke:
+    case ID.unchoke:
+    case ID.interested:
+    case ID.not_interested:
+      return { min: 1, max: 1 };
+    case ID.have:
+      return { min: 5, max: 5 };
+    case ID.bitfield: {
+      const length = 1 + Math.ceil(pieceCount / 8);
+      return { min: length, max: length };
+    }
+    case ID.request:
+    case ID.cancel:
+      return { min: 13, max: 13 };
+    case ID.piece:
+      return {
+        min: PIECE_HEADER_LENGTH,
+        max: PIECE_HEADER_LENGTH + BLOCK_LENGTH,
+      };
+    case ID.port:
+      return { min: 3, max: 3 };
+    default:
+      return { min: 1, max: MAX_UNKNOWN_LENGTH };
+  }
+}
+
+/**
+ * Reads the payload of a message.
+ *
+ * @param payload The bytes after the length prefix; the block or bitfield of
+ * the result is a view into them.
+ * @returns The message.
+ * @throws {ProtocolError} If the id is unknown or the payload too short.
+ */
+export function decodeMessage(payload: Uint8Array): Message {
+  if (payload.length === 0) return { type: "keep_alive" };
+  const id = payload[0]!;
+  const fields = new DataView(
+    payload.buffer,
+    payload.byteOffset + 1,
+    payload.length - 1,
+  );
+  // A bitfield's exact length is checked where the torrent is known.
+  const { min } = payloadLengths(id, 0);
+  if (payload.length < min) {
+    throw new ProtocolError(
+      `Cannot decode message ${id}: expected ${min} bytes, got ${payload.length}`,
+    );
+  }
+  switch (id) {
+    case ID.choke:
+      return { type: "choke" };
+    case ID.unchoke:
+      return { type: "unchoke" };
+    case ID.interested:
+      return { type: "interested" };
+    case ID.not_interested:
+      return { type: "not_interested" };
+    case ID.have:
+      return { type: "have", index: fields.getUint32(0) };
+    case ID.bitfield:
+      return { type: "bitfield", bitfield: payload.subarray(1) };
+    case ID.request:
+    case ID.cancel:
+      return {
+        type: id === ID.request ? "request" : "cancel",
+        index: fields.getUint32(0),
+        begin: fields.getUint32(4),
+        length: fields.getUint32(8),
+      };
+    case ID.piece:
+      return {
+        type: "piece",
+        index: fields.getUint32(0),
+        begin: fields.getUint32(4),
+        block: payload.subarray(PIECE_HEADER_LENGTH),
+      };
+    case ID.port:
+      return { type: "port", port: fields.getUint16(0) };
+    default:
+      throw new ProtocolError(`Cannot decode message ${id}: unknown id`);
+  }
+}
+
+/**
+ * How many bytes a message takes on the wire.
+ *
+ * @param message The message.
+ * @returns The length of its frame.
+ */
+export function frameLength(message: Message): number {
+  switch (message.type) {
+    case "keep_alive":
+      return PREFIX_LENGTH;
+    case "choke":
+    case "unchoke":
+    case "interested":
+    case "not_interested":
+      return PREFIX_LENGTH + 1;
+    case "have":
+      return PREFIX_LENGTH + 5;
+    case "bitfield":
+      return PREFIX_LENGTH + 1 + message.bitfield.length;
+    case "request":
+    case "cancel":
+      return PREFIX_LENGTH + 13;
+    case "piece":
+      return PREFIX_LENGTH + PIECE_HEADER_LENGTH + message.block.length;
+    case "port":
+      return PREFIX_LENGTH + 3;
+    default:
+      message satisfies never;
+      throw new TypeError("Cannot measure a message without a type");
+  }
+}
+
+/**
+ * Writes messages one after the other, for one write to the socket.
+ *
+ * @param messages What to say.
+ * @returns Their frames.
+ */
+export function encodeMessages(messages: readonly Message[]): Uint8Array {
+  let total = 0;
+  for (const message of messages) total += frameLength(message);
+  const bytes = new Uint8Array(total);
+  const view = new DataView(bytes.buffer);
+  let at = 0;
+  for (const message of messages) {
+    const length = frameLength(message);
+    view.setUint32(at, length - PREFIX_LENGTH);
+    if (message.type !== "keep_alive") {
+      writePayload(message, { bytes, view, at: at + PREFIX_LENGTH });
+    }
+    at += length;
+  }
+  return bytes;
+}
+
+function writePayload(
+  message: Exclude<Message, { type: "keep_alive" }>,
+  { bytes, view, at }: { bytes: Uint8Array; view: DataView; at: number },
+): void {
+  bytes[at] = ID[message.type];
+  switch (message.type) {
+    case "choke":
+    case "unchoke":
+    case "interested":
+    case "not_interested":
+      return;
+    case "have":
+      view.setUint32(at + 1, message.index);
+      return;
+    case "bitfield":
+      bytes.set(message.bitfield, at + 1);
+      return;
+    case "request":
+    case "cancel":
+      view.setUint32(at + 1, message.index);
+      view.setUint32(at + 5, message.begin);
+      view.setUint32(at + 9, message.length);
+      return;
+    case "piece":
+      view.setUint32(at + 1, message.index);
+      view.setUint32(at + 5, message.begin);
+      bytes.set(message.block, at + PIECE_HEADER_LENGTH);
+      return;
+    case "port":
+      view.setUint16(at + 1, message.port);
+      return;
+    default:
+      message satisfies never;
+  }
+}

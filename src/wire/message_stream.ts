@@ -1,0 +1,186 @@
+/**
+ * Framing: bytes ↔ messages, as a machine without I/O and as the two Web
+ * Streams around it. Pure.
+ *
+ * What crosses a promise is a chunk, never a message: the decoder stream hands
+ * over all the messages that a chunk completes in one go, and the encoder
+ * stream turns a batch into one chunk for one write.
+ *
+ * @module
+ */
+
+import { ProtocolError } from "../errors.ts";
+import { BLOCK_LENGTH } from "../metainfo/layout.ts";
+import {
+  decodeMessage,
+  encodeMessages,
+  isKnownId,
+  type Message,
+  payloadLengths,
+  PIECE_HEADER_LENGTH,
+  PREFIX_LENGTH,
+} from "./message.ts";
+
+/** What decides about a frame: its length, and the id of its message. */
+const HEAD_LENGTH = PREFIX_LENGTH + 1;
+
+/** The longest payload that is common; only bitfields can be longer. */
+const USUAL_LENGTH = PIECE_HEADER_LENGTH + BLOCK_LENGTH;
+
+/**
+ * Splits a byte stream into messages, however it arrives.
+ *
+ * A frame that a chunk holds whole is decoded where it lies. One that is
+ * split is put together in a buffer of the decoder's own, of which it has two:
+ * while the messages of the last push may still be views into the one, the
+ * other fills.
+ */
+export class MessageDecoder {
+  readonly #pieceCount: number;
+  readonly #head = new Uint8Array(HEAD_LENGTH);
+  #headLength = 0;
+  /** The payload of a split frame, once its length is known. */
+  #payload: Uint8Array | undefined;
+  #payloadLength = 0;
+  /** How much of a frame that means nothing to us is still to come. */
+  #skip = 0;
+  #buffers: [next: Uint8Array, last: Uint8Array] | undefined;
+
+  /**
+   * A decoder at the first byte after the handshake.
+   *
+   * @param pieceCount The number of pieces, which gives a bitfield its length.
+   */
+  constructor(pieceCount: number) {
+    this.#pieceCount = pieceCount;
+  }
+
+  /**
+   * Takes the next bytes.
+   *
+   * @param chunk The bytes.
+   * @returns The messages that they complete. Until the next push their blocks
+   * and bitfields are views into `chunk` or into the decoder.
+   * @throws {ProtocolError} If a length is not one its message can have.
+   */
+  push(chunk: Uint8Array): Message[] {
+    const messages: Message[] = [];
+    let at = 0;
+    while (at < chunk.length) at += this.#step(chunk.subarray(at), messages);
+    return messages;
+  }
+
+  /** Does the next thing that can be done; returns how many bytes it took. */
+  #step(bytes: Uint8Array, messages: Message[]): number {
+    if (this.#skip > 0) {
+      const length = Math.min(this.#skip, bytes.length);
+      this.#skip -= length;
+      return length;
+    }
+    if (this.#payload) return this.#fillPayload(bytes, messages);
+    if (this.#headLength === 0) {
+      const length = this.#payloadLengthAt(bytes);
+      if (length !== undefined && PREFIX_LENGTH + length <= bytes.length) {
+        const end = PREFIX_LENGTH + length;
+        if (length === 0 || isKnownId(bytes[PREFIX_LENGTH]!)) {
+          messages.push(decodeMessage(bytes.subarray(PREFIX_LENGTH, end)));
+        }
+        return end;
+      }
+    }
+    return this.#fillHead(bytes, messages);
+  }
+
+  #fillHead(bytes: Uint8Array, messages: Message[]): number {
+    // A keep-alive ends with its prefix: the next byte is not its own.
+    const wanted = this.#headLength < PREFIX_LENGTH
+      ? PREFIX_LENGTH
+      : HEAD_LENGTH;
+    const taken = bytes.subarray(0, wanted - this.#headLength);
+    this.#head.set(taken, this.#headLength);
+    this.#headLength += taken.length;
+    const length = this.#payloadLengthAt(
+      this.#head.subarray(0, this.#headLength),
+    );
+    if (length === undefined) return taken.length;
+    this.#headLength = 0;
+    if (length === 0) {
+      messages.push({ type: "keep_alive" });
+    } else if (isKnownId(this.#head[PREFIX_LENGTH]!)) {
+      this.#payload = this.#buffer(length);
+      this.#payloadLength = 0;
+      this.#fillPayload(this.#head.subarray(PREFIX_LENGTH), messages);
+    } else {
+      this.#skip = length - 1;
+    }
+    return taken.length;
+  }
+
+  #fillPayload(bytes: Uint8Array, messages: Message[]): number {
+    const payload = this.#payload!;
+    const taken = bytes.subarray(0, payload.length - this.#payloadLength);
+    payload.set(taken, this.#payloadLength);
+    this.#payloadLength += taken.length;
+    if (this.#payloadLength === payload.length) {
+      this.#payload = undefined;
+      messages.push(decodeMessage(payload));
+    }
+    return taken.length;
+  }
+
+  #buffer(length: number): Uint8Array {
+    if (length > USUAL_LENGTH) return new Uint8Array(length);
+    const [next, last] = this.#buffers ??
+      [new Uint8Array(USUAL_LENGTH), new Uint8Array(USUAL_LENGTH)];
+    this.#buffers = [last, next];
+    return next.subarray(0, length);
+  }
+
+  /** The length of the payload of the frame that begins here, once known. */
+  #payloadLengthAt(bytes: Uint8Array): number | undefined {
+    if (bytes.length < PREFIX_LENGTH) return undefined;
+    const length = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0);
+    if (length === 0) return 0;
+    const id = bytes[PREFIX_LENGTH];
+    if (id === undefined) return undefined;
+    const { min, max } = payloadLengths(id, this.#pieceCount);
+    if (length < min || length > max) {
+      throw new ProtocolError(
+        `Cannot decode message ${id}: it cannot be ${length} bytes long`,
+      );
+    }
+    return length;
+  }
+}
+
+/** Bytes in, messages out: all that a chunk completes at once. */
+export class MessageDecoderStream
+  extends TransformStream<Uint8Array, Message[]> {
+  /**
+   * A stream at the first byte after the handshake.
+   *
+   * @param pieceCount The number of pieces, which gives a bitfield its length.
+   */
+  constructor(pieceCount: number) {
+    const decoder = new MessageDecoder(pieceCount);
+    super({
+      transform(chunk, controller) {
+        const messages = decoder.push(chunk);
+        if (messages.length > 0) controller.enqueue(messages);
+      },
+    });
+  }
+}
+
+/** Batches of messages in, bytes out: one chunk for each batch. */
+export class MessageEncoderStream
+  extends TransformStream<readonly Message[], Uint8Array> {
+  /** A stream that may be written to at once. */
+  constructor() {
+    super({
+      transform(messages, controller) {
+        controller.enqueue(encodeMessages(messages));
+      },
+    });
+  }
+}
