@@ -21,3 +21,28 @@ declare module "@std/encoding/hex" {
   export function encodeHex(src: string | Uint8Array | ArrayBuffer): string;
   export function decodeHex(src: string): Uint8Array<ArrayBuffer>;
 }
+
+declare module "@std/path" {
+  export function basename(path: string, suffix?: string): string;
+  export function dirname(path: string): string;
+  export function isAbsolute(path: string): boolean;
+  export function join(...paths: string[]): string;
+  export function resolve(...paths: string[]): string;
+}
+
+declare module "@std/bytes/concat" {
+  export function concat(
+    buffers: readonly Uint8Array[],
+  ): Uint8Array<ArrayBuffer>;
+}
+
+declare module "@std/fmt/bytes" {
+  export function format(
+    num: number,
+    options?: {
+      binary?: boolean;
+      minimumFractionDigits?: number;
+      maximumFractionDigits?: number;
+    },
+  ): string;
+}

@@ -52,6 +52,9 @@ const MAX_PAUSE_MS = 5 * 60_000;
 /** A peer that was connected and left is not called back at once. */
 const RECONNECT_PAUSE_MS = 10_000;
 
+/** After so many bans a host is taken for one offender with many ports. */
+const MAX_OFFENCES = 3;
+
 /** Options for {@linkcode PeerList}. */
 export interface PeerListOptions {
   /** A number from 0 to less than 1. */
@@ -62,7 +65,8 @@ export interface PeerListOptions {
 export class PeerList {
   readonly #random: () => number;
   readonly #entries = new Map<string, Entry>();
-  readonly #bannedHosts = new Set<string>();
+  /** How often peers of a host were banned. */
+  readonly #offences = new Map<string, number>();
   readonly #own = new Set<string>();
 
   /**
@@ -215,28 +219,35 @@ export class PeerList {
   }
 
   /**
-   * A host gave what it should not: it is not spoken to again, whatever port
-   * it comes from.
+   * A peer gave what it should not. It is not spoken to again, and its host is
+   * closed to newcomers, whatever port they come from. Whoever was known there
+   * before may stay: it may be another machine behind the same address. A host
+   * that offends again and again loses its other candidates as well.
    *
-   * @param endpoint One of its endpoints.
+   * @param endpoint The offender.
    */
   ban(endpoint: Endpoint): void {
-    this.#bannedHosts.add(endpoint.hostname);
+    const { hostname } = endpoint;
+    const offences = (this.#offences.get(hostname) ?? 0) + 1;
+    this.#offences.set(hostname, offences);
+    this.#entries.delete(formatEndpoint(endpoint));
+    if (offences < MAX_OFFENCES) return;
     for (const [key, entry] of this.#entries) {
-      if (entry.endpoint.hostname === endpoint.hostname) {
+      if (entry.endpoint.hostname === hostname && entry.state === "idle") {
         this.#entries.delete(key);
       }
     }
   }
 
   /**
-   * Whether a host is banned.
+   * Whether somebody is not to be spoken to.
    *
-   * @param endpoint One of its endpoints.
-   * @returns Whether it is.
+   * @param endpoint Its endpoint.
+   * @returns Whether it is banned.
    */
   isBanned(endpoint: Endpoint): boolean {
-    return this.#bannedHosts.has(endpoint.hostname);
+    return this.#offences.has(endpoint.hostname) &&
+      !this.#entries.has(formatEndpoint(endpoint));
   }
 
   /** Makes room: the idle candidate with the most failures goes. */

@@ -1,0 +1,225 @@
+/**
+ * Checks which pieces lie on disk already: reads them and compares their
+ * hashes, in workers on every core where that is worth their start.
+ *
+ * @module
+ */
+
+import { HASH_LENGTH, hashesEqual, Sha1 } from "../bytes/hash.ts";
+import { StorageError, type StorageProblem } from "../errors.ts";
+import { PieceLayout } from "../metainfo/layout.ts";
+import { TaskGroup } from "../task_group.ts";
+import { PieceReader } from "./piece_reader.ts";
+import { delay } from "@std/async/delay";
+
+/** Below this a worker costs more time to start than it saves. */
+const MIN_BYTES_FOR_WORKERS = 64 * 1024 * 1024;
+
+/** More workers than this only wait for the disk. */
+const MAX_WORKERS = 8;
+
+/** A piece is read in parts, so that a large one needs no large buffer. */
+const PART_LENGTH = 1024 * 1024;
+
+/** How long the event loop may be held when there are no workers. */
+const SLICE_MS = 20;
+
+/** How many bytes a worker checks between two reports. */
+const REPORT_BYTES = 16 * 1024 * 1024;
+
+/** What a checker needs to know; it can be sent to a worker. */
+export interface CheckJob {
+  /** The length of a piece. */
+  pieceLength: number;
+  /** The length of each file. */
+  fileLengths: readonly number[];
+  /** The path of each file; `undefined` stands for zeros. */
+  paths: readonly (string | undefined)[];
+  /** The SHA-1 of every piece. */
+  pieceHashes: Uint8Array;
+  /** The pieces to check; shared by all who check. */
+  pieces: Int32Array;
+  /** How many of them have been taken; shared by all who check. */
+  taken: Int32Array;
+}
+
+/** What a worker says: pieces it has checked, or why it cannot go on. */
+export type CheckReport =
+  | { type: "checked"; good: number[]; bad: number[] }
+  | { type: "done" }
+  | { type: "failed"; problem: StorageProblem; message: string; path: string };
+
+/** Checks pieces one by one; several checkers can share one job. */
+export class Checker implements Disposable {
+  readonly #job: CheckJob;
+  readonly #layout: PieceLayout;
+  readonly #reader: PieceReader;
+  readonly #buffer: Uint8Array;
+
+  /**
+   * Takes a share in a job.
+   *
+   * @param job The job.
+   */
+  constructor(job: CheckJob) {
+    this.#job = job;
+    this.#layout = new PieceLayout(job.pieceLength, job.fileLengths);
+    this.#reader = new PieceReader(this.#layout, job.paths);
+    this.#buffer = new Uint8Array(Math.min(PART_LENGTH, job.pieceLength));
+  }
+
+  /**
+   * Checks the next piece.
+   *
+   * @returns Which it was, and whether its hash is right; `undefined` when no
+   * piece is left.
+   * @throws {StorageError} If the disk fails.
+   */
+  next(): { index: number; isGood: boolean; length: number } | undefined {
+    const at = Atomics.add(this.#job.taken, 0, 1);
+    const index = this.#job.pieces[at];
+    if (index === undefined) return undefined;
+    const length = this.#layout.pieceSize(index);
+    return { index, length, isGood: this.#isGood(index, length) };
+  }
+
+  /** Closes the files. */
+  [Symbol.dispose](): void {
+    this.#reader[Symbol.dispose]();
+  }
+
+  #isGood(index: number, length: number): boolean {
+    const hash = new Sha1();
+    const offset = this.#layout.pieceOffset(index);
+    for (let at = 0; at < length; at += PART_LENGTH) {
+      const part = this.#buffer.subarray(0, Math.min(PART_LENGTH, length - at));
+      if (!this.#reader.readSync(offset + at, part)) return false;
+      hash.update(part);
+    }
+    const wanted = this.#job.pieceHashes.subarray(
+      index * HASH_LENGTH,
+      (index + 1) * HASH_LENGTH,
+    );
+    return hashesEqual(hash.digest(), wanted);
+  }
+}
+
+/**
+ * Serves as the body of a worker: checks until no piece is left.
+ *
+ * @param job The job.
+ * @param report Who hears of it.
+ */
+export function checkInWorker(
+  job: CheckJob,
+  report: (report: CheckReport) => void,
+): void {
+  let [good, bad, bytes]: [number[], number[], number] = [[], [], 0];
+  const flush = () => {
+    report({ type: "checked", good, bad });
+    [good, bad, bytes] = [[], [], 0];
+  };
+  try {
+    using checker = new Checker(job);
+    for (let piece = checker.next(); piece; piece = checker.next()) {
+      (piece.isGood ? good : bad).push(piece.index);
+      bytes += piece.length;
+      if (bytes >= REPORT_BYTES) flush();
+    }
+    flush();
+    report({ type: "done" });
+  } catch (error) {
+    if (!(error instanceof StorageError)) throw error;
+    const { problem, message, options: { path } } = error;
+    report({ type: "failed", problem, message, path });
+  }
+}
+
+/** Options for {@linkcode checkPieces}. */
+export interface CheckOptions {
+  /** How many bytes the pieces have together. */
+  bytes: number;
+  /** Hears of every piece. */
+  onPiece: (index: number, isGood: boolean) => void;
+  /** Stops checking. */
+  signal: AbortSignal;
+}
+
+/**
+ * Checks the pieces of a job.
+ *
+ * @param job The job.
+ * @param options Who hears of the pieces.
+ * @throws {StorageError} If the disk fails.
+ */
+export async function checkPieces(
+  job: CheckJob,
+  options: CheckOptions,
+): Promise<void> {
+  if (options.bytes >= MIN_BYTES_FOR_WORKERS) {
+    const count = Math.min(navigator.hardwareConcurrency, MAX_WORKERS);
+    if (count > 1 && mayStartWorkers()) {
+      await using tasks = new TaskGroup({ signal: options.signal });
+      for (let i = 0; i < count; i++) {
+        tasks.spawn((signal) => runWorker(job, { ...options, signal }));
+      }
+      await tasks.join();
+      options.signal.throwIfAborted();
+      return;
+    }
+  }
+  using checker = new Checker(job);
+  let sliceStart = performance.now();
+  for (let piece = checker.next(); piece; piece = checker.next()) {
+    options.onPiece(piece.index, piece.isGood);
+    if (performance.now() - sliceStart < SLICE_MS) continue;
+    await delay(0);
+    options.signal.throwIfAborted();
+    sliceStart = performance.now();
+  }
+}
+
+/** A worker is loaded from its file, which Deno may not permit to read. */
+function mayStartWorkers(): boolean {
+  const path = new URL(WORKER_URL);
+  return path.protocol !== "file:" ||
+    Deno.permissions.querySync({ name: "read", path }).state === "granted";
+}
+
+const WORKER_URL = import.meta.resolve("./check_worker.ts");
+
+async function runWorker(
+  job: CheckJob,
+  { onPiece, signal }: CheckOptions,
+): Promise<void> {
+  signal.throwIfAborted();
+  const worker = new Worker(WORKER_URL, { type: "module" });
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const abort = () => reject(signal.reason);
+  signal.addEventListener("abort", abort);
+  worker.onerror = (event) => {
+    event.preventDefault();
+    reject(new Error(`The checking worker failed: ${event.message}`));
+  };
+  worker.onmessage = ({ data }: MessageEvent<CheckReport>) => {
+    switch (data.type) {
+      case "checked":
+        for (const index of data.good) onPiece(index, true);
+        for (const index of data.bad) onPiece(index, false);
+        return;
+      case "done":
+        return resolve();
+      case "failed":
+        return reject(new StorageError(data.problem, data));
+      default:
+        data satisfies never;
+    }
+  };
+  try {
+    worker.postMessage(job);
+    await promise;
+  } finally {
+    worker.terminate();
+    signal.removeEventListener("abort", abort);
+  }
+}

@@ -1,0 +1,393 @@
+/**
+ * `FileStorage`: bytes at an offset of the torrent ↔ the files on disk.
+ *
+ * It never writes through a symbolic link, never into anything but a regular
+ * file, and never into a file it has not been told it may change: one that
+ * nobody expected is created anew or not at all.
+ *
+ * An open file has one position, so two writes at once would mix. Writes are
+ * synchronous where the page cache takes them at once, which is the cheapest
+ * there is; where the disk holds them up, or the piece is large, they wait in
+ * one queue, off the event loop.
+ *
+ * @module
+ */
+
+import { StorageError } from "../errors.ts";
+import type { PieceLayout, Span } from "../metainfo/layout.ts";
+import type { FileKind } from "../metainfo/metainfo.ts";
+import { storageError } from "./storage_error.ts";
+import { dirname } from "@std/path";
+
+/** Enough to go on with many files at once under `ulimit -n 256`. */
+const MAX_OPEN_FILES = 48;
+
+/** Up to here a write does not hold up the event loop; see tests/bench. */
+const MAX_SYNC_LENGTH = 1024 * 1024;
+
+/** A write that takes longer is held up by the disk, not by the page cache. */
+const SLOW_WRITE_MS = 20;
+
+/** How long writes stay off the event loop after a slow one. */
+const SLOW_DISK_MS = 2_000;
+
+/** Where one file of the torrent lies. */
+export interface FilePlace {
+  /** The path on disk. */
+  readonly path: string;
+  /** What becomes of the file. */
+  readonly kind: FileKind;
+}
+
+/** What lies at the path of a file before anything is written. */
+export interface FileFacts {
+  /** Its length. */
+  readonly size: number;
+  /** The bytes of disk that it takes. */
+  readonly allocated: number;
+  /** When its bytes changed last, in milliseconds since 1970. */
+  readonly modifiedAt: number;
+  /** When anything of it changed last, in milliseconds since 1970. */
+  readonly changedAt: number;
+}
+
+/** Options for {@linkcode FileStorage}. */
+export interface FileStorageOptions {
+  /** Where each file of the layout lies. */
+  places: readonly FilePlace[];
+  /** The folder that everything lies in; what lies above it is the user's. */
+  folder: string;
+  /** Whether files may be read; without that, everything is created anew. */
+  canRead: boolean;
+}
+
+/** The files of one torrent. */
+export class FileStorage implements AsyncDisposable {
+  readonly #layout: PieceLayout;
+  readonly #places: readonly FilePlace[];
+  readonly #folder: string;
+  readonly #canRead: boolean;
+  /** Open files; the one used longest ago is first. */
+  readonly #open = new Map<number, Deno.FsFile>();
+  /** Files that exist and may be changed. */
+  readonly #usable = new Set<number>();
+  /** Folders that exist and are no links. */
+  readonly #safeFolders = new Set<string>();
+  readonly #unsynced = new Set<number>();
+  #queue: Promise<void> | undefined;
+  #queuedBytes = 0;
+  #slowUntil = 0;
+
+  /**
+   * Looks at nothing yet.
+   *
+   * @param layout Where the bytes of the files lie.
+   * @param options Where the files lie.
+   */
+  constructor(layout: PieceLayout, options: FileStorageOptions) {
+    this.#layout = layout;
+    this.#places = options.places;
+    this.#folder = options.folder;
+    this.#canRead = options.canRead;
+  }
+
+  /** Whether files may be read. */
+  get canRead(): boolean {
+    return this.#canRead;
+  }
+
+  /** How many bytes wait to be written. */
+  get queuedBytes(): number {
+    return this.#queuedBytes;
+  }
+
+  /**
+   * The path of a file.
+   *
+   * @param file Its position in the list.
+   * @returns The path on disk.
+   */
+  pathOf(file: number): string {
+    return this.#places[file]!.path;
+  }
+
+  /**
+   * Whether a file of the torrent is one on disk.
+   *
+   * @param file Its position in the list.
+   * @returns Whether it is; pads and links are not.
+   */
+  isOnDisk(file: number): boolean {
+    return this.#places[file]!.kind === "file";
+  }
+
+  /**
+   * Looks at what lies at the path of a file.
+   *
+   * @param file Its position in the list.
+   * @returns What lies there, or `undefined` if nothing does.
+   * @throws {StorageError} If it is no regular file, or a link leads there.
+   */
+  inspect(file: number): FileFacts | undefined {
+    const path = this.pathOf(file);
+    if (!this.#checkFolder(dirname(path))) return undefined;
+    const info = lstat(path);
+    if (!info) return undefined;
+    if (!info.isFile) {
+      throw new StorageError("exists", {
+        message: `${path} is ${kindOf(info)}, and a file must go there`,
+        path,
+      });
+    }
+    return {
+      size: info.size,
+      allocated: info.blocks === null ? info.size : info.blocks * 512,
+      modifiedAt: info.mtime?.getTime() ?? 0,
+      changedAt: info.ctime?.getTime() ?? 0,
+    };
+  }
+
+  /**
+   * Permits to change a file that exists.
+   *
+   * @param file Its position in the list.
+   */
+  adopt(file: number): void {
+    this.#usable.add(file);
+  }
+
+  /**
+   * Removes what lies at the path of a file, so that it can be created.
+   *
+   * @param file Its position in the list.
+   */
+  remove(file: number): void {
+    const path = this.pathOf(file);
+    try {
+      Deno.removeSync(path);
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return;
+      throw storageError(error, path);
+    }
+  }
+
+  /**
+   * Writes a run of bytes, at once or in the queue.
+   *
+   * @param offset Where the run begins in the torrent.
+   * @param bytes The bytes; they must not change until they are written.
+   * @returns A promise if they are not written yet.
+   * @throws {StorageError} If the disk refuses.
+   */
+  write(offset: number, bytes: Uint8Array): Promise<void> | undefined {
+    const spans = this.#layout.spans(offset, bytes.length)
+      .filter((span) => this.isOnDisk(span.file));
+    const start = performance.now();
+    if (
+      this.#queue || bytes.length > MAX_SYNC_LENGTH || start < this.#slowUntil
+    ) {
+      return this.#enqueue(spans, bytes);
+    }
+    for (const span of spans) {
+      this.#guard(span.file, () => {
+        const file = this.#file(span.file);
+        file.seekSync(span.begin, Deno.SeekMode.Start);
+        let at = span.at;
+        while (at < span.at + span.length) {
+          at += file.writeSync(bytes.subarray(at, span.at + span.length));
+        }
+      });
+    }
+    this.#noteDuration(start);
+    return undefined;
+  }
+
+  /** Creates the files that have no bytes, and cuts those that are too long. */
+  finish(): void {
+    for (let file = 0; file < this.#layout.fileCount; file++) {
+      if (!this.isOnDisk(file)) continue;
+      const length = this.#layout.fileLength(file);
+      const size = this.#canRead ? this.inspect(file)?.size : undefined;
+      if (length === 0 ? size === 0 : size === undefined || size <= length) {
+        continue;
+      }
+      this.#guard(file, () => this.#file(file).truncateSync(length));
+    }
+  }
+
+  /** Waits until everything that was written would survive a power loss. */
+  async sync(): Promise<void> {
+    await this.#queue;
+    for (const file of [...this.#unsynced]) {
+      try {
+        await this.#file(file).syncData();
+      } catch (error) {
+        throw storageError(error, this.pathOf(file));
+      }
+      this.#unsynced.delete(file);
+    }
+  }
+
+  /** Writes what waits, and closes every file. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#queue;
+    for (const file of this.#open.values()) file.close();
+    this.#open.clear();
+  }
+
+  async #enqueue(spans: readonly Span[], bytes: Uint8Array): Promise<void> {
+    const before = this.#queue;
+    this.#queuedBytes += bytes.length;
+    const written = (async () => {
+      await before;
+      for (const span of spans) await this.#writeSpan(span, bytes);
+    })();
+    const queue = written.catch(() => {}).finally(() => {
+      this.#queuedBytes -= bytes.length;
+      if (this.#queue === queue) this.#queue = undefined;
+    });
+    this.#queue = queue;
+    await written;
+  }
+
+  async #writeSpan(span: Span, bytes: Uint8Array): Promise<void> {
+    const start = performance.now();
+    try {
+      const file = this.#file(span.file);
+      await file.seek(span.begin, Deno.SeekMode.Start);
+      let at = span.at;
+      while (at < span.at + span.length) {
+        at += await file.write(bytes.subarray(at, span.at + span.length));
+      }
+    } catch (error) {
+      throw storageError(error, this.pathOf(span.file));
+    }
+    this.#noteDuration(start);
+  }
+
+  #noteDuration(start: number): void {
+    const now = performance.now();
+    if (now - start > SLOW_WRITE_MS) this.#slowUntil = now + SLOW_DISK_MS;
+  }
+
+  #guard<T>(file: number, access: () => T): T {
+    try {
+      return access();
+    } catch (error) {
+      throw storageError(error, this.pathOf(file));
+    }
+  }
+
+  /** The open file; the one used longest ago makes room for it. */
+  #file(file: number): Deno.FsFile {
+    let handle = this.#open.get(file);
+    if (handle) {
+      this.#open.delete(file);
+    } else {
+      while (this.#open.size >= MAX_OPEN_FILES) this.#closeOldest();
+      handle = this.#openFile(file);
+    }
+    this.#open.set(file, handle);
+    this.#unsynced.add(file);
+    return handle;
+  }
+
+  #closeOldest(): void {
+    const [oldest] = this.#open.keys();
+    this.#open.get(oldest!)!.close();
+    this.#open.delete(oldest!);
+  }
+
+  #openFile(file: number): Deno.FsFile {
+    const path = this.pathOf(file);
+    if (!this.#usable.has(file)) {
+      this.#makeFolder(dirname(path));
+      const handle = this.#openPath(path, { createNew: true });
+      this.#usable.add(file);
+      return handle;
+    }
+    const handle = this.#openPath(path, {});
+    if (this.#canRead) {
+      // Between a look and an open a link could have taken its place.
+      const [looked, opened] = [lstat(path), handle.statSync()];
+      if (!looked?.isFile || looked.ino !== opened.ino) {
+        handle.close();
+        throw new StorageError("exists", {
+          message: `${path} was replaced while it was in use`,
+          path,
+        });
+      }
+    }
+    return handle;
+  }
+
+  /** Opens a path; when the process has no descriptors left, it uses ours. */
+  #openPath(path: string, options: { createNew?: boolean }): Deno.FsFile {
+    while (true) {
+      try {
+        return Deno.openSync(path, {
+          read: this.#canRead,
+          write: true,
+          ...options,
+        });
+      } catch (error) {
+        const { code } = error as { code?: string };
+        if (code !== "EMFILE" && code !== "ENFILE") throw error;
+        if (this.#open.size === 0) throw error;
+        this.#closeOldest();
+      }
+    }
+  }
+
+  /** Makes a folder and those above it, as far as they are the torrent's. */
+  #makeFolder(path: string): void {
+    if (path === this.#folder || this.#safeFolders.has(path)) return;
+    this.#makeFolder(dirname(path));
+    try {
+      Deno.mkdirSync(path);
+      this.#safeFolders.add(path);
+    } catch (error) {
+      if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+      if (!this.#canRead) {
+        throw new StorageError("exists", {
+          message:
+            `${path} exists already, and without --allow-read nobody can see what it is`,
+          path,
+        });
+      }
+      this.#checkFolder(path);
+    }
+  }
+
+  /** Whether a folder exists; throws if something else lies there. */
+  #checkFolder(path: string): boolean {
+    if (path === this.#folder || this.#safeFolders.has(path)) return true;
+    if (!this.#checkFolder(dirname(path))) return false;
+    const info = lstat(path);
+    if (!info) return false;
+    if (!info.isDirectory) {
+      throw new StorageError("exists", {
+        message: `${path} is ${kindOf(info)}, and a folder must go there`,
+        path,
+      });
+    }
+    this.#safeFolders.add(path);
+    return true;
+  }
+}
+
+function lstat(path: string): Deno.FileInfo | undefined {
+  try {
+    return Deno.lstatSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw storageError(error, path);
+  }
+}
+
+function kindOf(info: Deno.FileInfo): string {
+  if (info.isSymlink) return "a symbolic link";
+  if (info.isDirectory) return "a folder";
+  if (info.isFile) return "a file";
+  return "neither a file nor a folder";
+}

@@ -1,0 +1,91 @@
+/**
+ * `PieceReader`: the bytes of pieces, read from the files they lie in.
+ *
+ * @module
+ */
+
+import type { PieceLayout, Span } from "../metainfo/layout.ts";
+import { storageError } from "./storage_error.ts";
+
+/** Pieces are read in order, so few files are in use at a time. */
+const MAX_OPEN_FILES = 8;
+
+/** Reads pieces through file handles of its own, which can only read. */
+export class PieceReader implements Disposable {
+  readonly #layout: PieceLayout;
+  readonly #paths: readonly (string | undefined)[];
+  /** Open files; the one used longest ago is first. */
+  readonly #open = new Map<number, Deno.FsFile>();
+
+  /**
+   * Opens nothing yet.
+   *
+   * @param layout Where the pieces lie.
+   * @param paths The path of each file; `undefined` stands for zeros.
+   */
+  constructor(
+    layout: PieceLayout,
+    paths: readonly (string | undefined)[],
+  ) {
+    this.#layout = layout;
+    this.#paths = paths;
+  }
+
+  /**
+   * Reads a part of a piece.
+   *
+   * @param offset Where the part begins in the torrent.
+   * @param buffer Filled with the bytes.
+   * @returns Whether all of them are there.
+   * @throws {StorageError} If the disk fails.
+   */
+  readSync(offset: number, buffer: Uint8Array): boolean {
+    for (const span of this.#layout.spans(offset, buffer.length)) {
+      const part = buffer.subarray(span.at, span.at + span.length);
+      const path = this.#paths[span.file];
+      if (path === undefined) part.fill(0);
+      else if (!this.#readSpan(path, span, part)) return false;
+    }
+    return true;
+  }
+
+  /** Closes the files. */
+  [Symbol.dispose](): void {
+    for (const file of this.#open.values()) file.close();
+    this.#open.clear();
+  }
+
+  #readSpan(path: string, span: Span, part: Uint8Array): boolean {
+    try {
+      const file = this.#file(span.file, path);
+      file.seekSync(span.begin, Deno.SeekMode.Start);
+      let filled = 0;
+      while (filled < part.length) {
+        const count = file.readSync(part.subarray(filled));
+        if (count === null) return false;
+        filled += count;
+      }
+      return true;
+    } catch (error) {
+      // Gone since somebody looked: then its bytes are not there.
+      if (error instanceof Deno.errors.NotFound) return false;
+      throw storageError(error, path);
+    }
+  }
+
+  #file(file: number, path: string): Deno.FsFile {
+    let handle = this.#open.get(file);
+    if (handle) {
+      this.#open.delete(file);
+    } else {
+      if (this.#open.size >= MAX_OPEN_FILES) {
+        const [oldest] = this.#open.keys();
+        this.#open.get(oldest!)!.close();
+        this.#open.delete(oldest!);
+      }
+      handle = Deno.openSync(path);
+    }
+    this.#open.set(file, handle);
+    return handle;
+  }
+}

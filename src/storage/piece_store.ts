@@ -1,0 +1,250 @@
+/**
+ * `PieceStore`: blocks gather in memory, the piece is hashed, then it is
+ * written once. It owns `have`.
+ *
+ * Only two things set a bit of `have`: a hash that is right, followed by a
+ * write that has succeeded; and a check of what lies on disk.
+ *
+ * Hashing keeps up with the blocks as they arrive in order, while they are in
+ * the processor's cache, so that the last block of a large piece does not hold
+ * up the event loop.
+ *
+ * @module
+ */
+
+import { Bitfield } from "../bytes/bitfield.ts";
+import { HASH_LENGTH, hashesEqual, Sha1 } from "../bytes/hash.ts";
+import { StorageError } from "../errors.ts";
+import {
+  type Block,
+  BLOCK_LENGTH,
+  type PieceLayout,
+} from "../metainfo/layout.ts";
+import type { FileStorage } from "./file_storage.ts";
+
+/** How much of a piece is hashed at a time: a call for each block costs more. */
+const HASH_STEP = 128 * 1024;
+
+/** Buffers that are kept for the next piece, in bytes. */
+const MAX_SPARE_BYTES = 16 * 1024 * 1024;
+
+/** Beyond so much that waits for the disk, the peers must wait as well. */
+const MAX_QUEUED_BYTES = 64 * 1024 * 1024;
+
+/**
+ * What became of a piece whose blocks are all there:
+ *
+ * - `written`: its hash is right, and it is on disk;
+ * - `mismatch`: its hash is wrong, its bytes are to be seen for the last time;
+ * - `failed`: its hash is right, and the disk refused it.
+ */
+export type PieceOutcome =
+  | { type: "written"; index: number; piece: Uint8Array }
+  | { type: "mismatch"; index: number; piece: Uint8Array }
+  | { type: "failed"; index: number; error: StorageError };
+
+/** What the owner of a store hears of it. */
+export interface PieceStoreHandler {
+  /**
+   * All blocks of a piece are there.
+   *
+   * @param outcome What became of it; its bytes are a view that holds until
+   * the call returns.
+   */
+  onPiece(outcome: PieceOutcome): void;
+}
+
+/** What a store is made of. */
+export interface PieceStoreOptions {
+  /** The SHA-1 of every piece. */
+  pieceHashes: Uint8Array;
+  /** Where verified pieces go. */
+  storage: FileStorage;
+  /** What is there already. */
+  have: Bitfield;
+  /** Who hears of complete pieces. */
+  handler: PieceStoreHandler;
+}
+
+/** A piece whose blocks are arriving. */
+interface Gathering {
+  buffer: Uint8Array;
+  length: number;
+  /** Which blocks are there. */
+  blocks: Bitfield;
+  hash: Sha1;
+  /** How much of the start is there, and how much of it is hashed. */
+  contiguous: number;
+  hashed: number;
+}
+
+/** The pieces of one torrent. */
+export class PieceStore {
+  readonly #layout: PieceLayout;
+  readonly #pieceHashes: Uint8Array;
+  readonly #storage: FileStorage;
+  readonly #have: Bitfield;
+  readonly #handler: PieceStoreHandler;
+  readonly #gathering = new Map<number, Gathering>();
+  readonly #spare: Uint8Array[] = [];
+  readonly #writing = new Set<Promise<void>>();
+  #verifiedBytes = 0;
+
+  /**
+   * A store in which nothing is gathering.
+   *
+   * @param layout Where the pieces lie.
+   * @param options Their hashes, and where they go.
+   */
+  constructor(layout: PieceLayout, options: PieceStoreOptions) {
+    this.#layout = layout;
+    this.#pieceHashes = options.pieceHashes;
+    this.#storage = options.storage;
+    this.#have = options.have;
+    this.#handler = options.handler;
+    for (const index of this.#have) {
+      this.#verifiedBytes += layout.pieceSize(index);
+    }
+  }
+
+  /** The pieces that are verified and on disk; to be read only. */
+  get have(): Bitfield {
+    return this.#have;
+  }
+
+  /** How many bytes the pieces of `have` are. */
+  get verifiedBytes(): number {
+    return this.#verifiedBytes;
+  }
+
+  /** How many bytes have arrived that are not verified yet. */
+  get gatheringBytes(): number {
+    let bytes = 0;
+    for (const { blocks } of this.#gathering.values()) {
+      bytes += blocks.count * BLOCK_LENGTH;
+    }
+    return bytes;
+  }
+
+  /**
+   * Takes a block that was asked for. When it is the last one of its piece,
+   * the handler hears of the piece, at once or when it is written.
+   *
+   * @param block Which it is; one of the layout's own.
+   * @param bytes Its bytes; they are copied.
+   */
+  add(block: Block, bytes: Uint8Array): void {
+    const piece = this.#gathering.get(block.index) ?? this.#begin(block.index);
+    piece.buffer.set(bytes, block.begin);
+    piece.blocks.add(block.begin / BLOCK_LENGTH);
+    while (
+      piece.contiguous < piece.length &&
+      piece.blocks.has(piece.contiguous / BLOCK_LENGTH)
+    ) {
+      piece.contiguous = Math.min(
+        piece.contiguous + BLOCK_LENGTH,
+        piece.length,
+      );
+    }
+    const isComplete = piece.contiguous === piece.length;
+    if (isComplete || piece.contiguous - piece.hashed >= HASH_STEP) {
+      piece.hash.update(
+        piece.buffer.subarray(piece.hashed, piece.contiguous),
+      );
+      piece.hashed = piece.contiguous;
+    }
+    if (isComplete) this.#complete(block.index, piece);
+  }
+
+  /**
+   * Forgets the blocks of a piece that is not complete.
+   *
+   * @param index The piece.
+   */
+  discard(index: number): void {
+    const piece = this.#gathering.get(index);
+    if (!piece) return;
+    this.#gathering.delete(index);
+    this.#release(piece.buffer);
+  }
+
+  /**
+   * Whether the disk keeps up.
+   *
+   * @returns A promise for when it will, if it does not.
+   */
+  drained(): Promise<void> | undefined {
+    if (this.#storage.queuedBytes <= MAX_QUEUED_BYTES) return undefined;
+    return Promise.race(this.#writing);
+  }
+
+  /** Waits until every complete piece is written, or has failed. */
+  async settled(): Promise<void> {
+    while (this.#writing.size > 0) await Promise.all(this.#writing);
+  }
+
+  #begin(index: number): Gathering {
+    const length = this.#layout.pieceSize(index);
+    const buffer = this.#spare.pop() ??
+      new Uint8Array(Math.min(this.#layout.pieceLength, this.#layout.length));
+    const piece = {
+      buffer,
+      length,
+      blocks: new Bitfield(this.#layout.blockCount(index)),
+      hash: new Sha1(),
+      contiguous: 0,
+      hashed: 0,
+    };
+    this.#gathering.set(index, piece);
+    return piece;
+  }
+
+  #complete(index: number, { buffer, hash, length }: Gathering): void {
+    this.#gathering.delete(index);
+    const piece = buffer.subarray(0, length);
+    const wanted = this.#pieceHashes.subarray(
+      index * HASH_LENGTH,
+      (index + 1) * HASH_LENGTH,
+    );
+    if (!hashesEqual(hash.digest(), wanted)) {
+      this.#handler.onPiece({ type: "mismatch", index, piece });
+      return this.#release(buffer);
+    }
+    try {
+      const written = this.#storage.write(
+        this.#layout.pieceOffset(index),
+        piece,
+      );
+      if (!written) return this.#written(index, { buffer, piece });
+      const writing = written
+        .then(
+          () => this.#written(index, { buffer, piece }),
+          (error) => this.#failed(index, error),
+        )
+        .finally(() => this.#writing.delete(writing));
+      this.#writing.add(writing);
+    } catch (error) {
+      this.#failed(index, error);
+    }
+  }
+
+  #written(
+    index: number,
+    { buffer, piece }: { buffer: Uint8Array; piece: Uint8Array },
+  ): void {
+    this.#have.add(index);
+    this.#verifiedBytes += piece.length;
+    this.#handler.onPiece({ type: "written", index, piece });
+    this.#release(buffer);
+  }
+
+  #failed(index: number, error: unknown): void {
+    if (!(error instanceof StorageError)) throw error;
+    this.#handler.onPiece({ type: "failed", index, error });
+  }
+
+  #release(buffer: Uint8Array): void {
+    const spareBytes = (this.#spare.length + 1) * buffer.length;
+    if (spareBytes <= MAX_SPARE_BYTES) this.#spare.push(buffer);
+  }
+}
