@@ -10,6 +10,7 @@
 
 /** Bytes that are not bencoded (BEP 3); whoever decodes wraps it as `cause`. */
 export class BencodeError extends SyntaxError {
+  /** The name of the class. */
   override readonly name = "BencodeError";
 
   /**
@@ -25,6 +26,7 @@ export class BencodeError extends SyntaxError {
 
 /** A metainfo file that cannot be used: the user's source is wrong. */
 export class MetainfoError extends SyntaxError {
+  /** The name of the class. */
   override readonly name = "MetainfoError";
 
   /**
@@ -40,21 +42,25 @@ export class MetainfoError extends SyntaxError {
 
 /** The other side broke the protocol: drop that peer, node or reply. */
 export class ProtocolError extends Error {
+  /** The name of the class. */
   override readonly name = "ProtocolError";
 }
 
 /** Somebody cannot be reached, or a connection broke: back off, try others. */
 export class NetworkError extends Error {
+  /** The name of the class. */
   override readonly name = "NetworkError";
 }
 
 /** At the other end is this program itself: that address is never dialled. */
 export class SelfConnectionError extends Error {
+  /** The name of the class. */
   override readonly name = "SelfConnectionError";
 }
 
 /** A tracker did not answer as one should: try the next, and back off. */
 export class TrackerError extends Error {
+  /** The name of the class. */
   override readonly name = "TrackerError";
 
   /**
@@ -89,6 +95,7 @@ export type StorageProblem =
 
 /** The disk failed: the torrent stops with this as its reason. */
 export class StorageError extends Error {
+  /** The name of the class. */
   override readonly name = "StorageError";
 
   /**
@@ -102,5 +109,30 @@ export class StorageError extends Error {
     readonly options: { message: string; path: string; cause?: unknown },
   ) {
     super(options.message, { cause: options.cause });
+  }
+}
+
+/**
+ * Why a download was given up:
+ *
+ * - `stalled`: nothing came any more;
+ * - `unreachable`: nobody could be reached at all;
+ * - `mismatch`: what came was not what the torrent's hashes say.
+ */
+export type GiveUpReason = "stalled" | "unreachable" | "mismatch";
+
+/** The download made no progress for as long as the user allowed. */
+export class GaveUpError extends Error {
+  /** The name of the class. */
+  override readonly name = "GaveUpError";
+
+  /**
+   * Names the reason.
+   *
+   * @param reason Why.
+   * @param message The same in a sentence.
+   */
+  constructor(readonly reason: GiveUpReason, message: string) {
+    super(message);
   }
 }

@@ -46,3 +46,13 @@ declare module "@std/fmt/bytes" {
     },
   ): string;
 }
+
+declare module "@std/streams" {
+  export class LimitedBytesTransformStream
+    extends TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>> {
+    constructor(size: number, options?: { error?: boolean });
+  }
+  export function toBytes(
+    stream: ReadableStream<Uint8Array>,
+  ): Promise<Uint8Array<ArrayBuffer>>;
+}

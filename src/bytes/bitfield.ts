@@ -155,6 +155,21 @@ export class Bitfield {
     return copy;
   }
 
+  /**
+   * The indices that are not in the set.
+   *
+   * @returns A set of the same length.
+   */
+  complement(): Bitfield {
+    const rest = new Bitfield(this.length);
+    rest.fill();
+    for (let at = 0; at < rest.#bytes.length; at++) {
+      rest.#bytes[at]! &= ~this.#bytes[at]!;
+    }
+    rest.#count = this.length - this.#count;
+    return rest;
+  }
+
   /** The indices, ascending. */
   *[Symbol.iterator](): Generator<number, void, undefined> {
     for (let at = 0; at < this.#bytes.length; at++) {

@@ -9,6 +9,8 @@
  * @module
  */
 
+import type { Bitfield } from "../bytes/bitfield.ts";
+
 /** What every client asks for at a time (BEP 3: "2^14"), and the most we ask. */
 export const BLOCK_LENGTH = 16_384;
 
@@ -97,6 +99,18 @@ export class PieceLayout {
    */
   blockCount(index: number): number {
     return Math.ceil(this.pieceSize(index) / BLOCK_LENGTH);
+  }
+
+  /**
+   * How many bytes some pieces have together.
+   *
+   * @param pieces The pieces.
+   * @returns Their length.
+   */
+  bytesOf(pieces: Bitfield): number {
+    const last = this.pieceCount - 1;
+    const spare = this.pieceLength * this.pieceCount - this.length;
+    return pieces.count * this.pieceLength - (pieces.has(last) ? spare : 0);
   }
 
   /**

@@ -11,6 +11,7 @@ import {
 } from "../bytes/endpoint.ts";
 import { NetworkError } from "../errors.ts";
 import type { Connection, DialOptions } from "./connection.ts";
+import { mayConnect } from "./permission.ts";
 import { delay } from "@std/async/delay";
 
 /** After a failed accept (no descriptors left, say) others need time to end. */
@@ -67,9 +68,7 @@ export async function dialTcp(
   { signal }: DialOptions,
 ): Promise<Connection> {
   const host = formatEndpoint(endpoint);
-  const { state } = Deno.permissions.querySync({ name: "net", host });
-  if (state !== "granted") {
-    // Going on would stop the program at a prompt.
+  if (!mayConnect(host)) {
     throw new NetworkError(`Cannot connect to ${host} without --allow-net`);
   }
   try {

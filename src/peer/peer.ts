@@ -106,6 +106,7 @@ export class Peer {
    * @param messages What to say, in order.
    */
   send(...messages: Message[]): void {
+    if (messages.length === 0) return;
     for (const message of messages) {
       this.#outbox.push(message);
       this.#outboxBytes += frameLength(message);

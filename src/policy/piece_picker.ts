@@ -36,7 +36,7 @@ const RANDOM_FIRST_PIECES = 4;
 /** In the endgame a block is asked of so many peers at most. */
 const MAX_ASKED = 3;
 
-/** Late blocks that are still taken from a peer, although others were asked. */
+/** Blocks that a peer may still send although they were given up. */
 const MAX_OVERDUE = 1024;
 
 const FREE = 0;
@@ -58,7 +58,7 @@ class Member implements PickerPeer {
   readonly requests = new Map<number, number>();
   /** Open pieces that belong to this peer. */
   readonly owned = new Set<OpenPiece>();
-  /** Blocks that were asked for, and then of others because they were late. */
+  /** Blocks that were asked for and given up, and may still come. */
   readonly overdue = new Set<number>();
   /** Whether it is counted as one that has every piece. */
   isSeed = false;
@@ -68,6 +68,17 @@ class Member implements PickerPeer {
   nothingWaiting = -1;
 
   constructor(readonly have: Bitfield) {}
+
+  /** Gives up a request; the block may be on its way already. */
+  giveUp(id: number): boolean {
+    if (!this.requests.delete(id)) return false;
+    if (this.overdue.size >= MAX_OVERDUE) {
+      const [oldest] = this.overdue;
+      this.overdue.delete(oldest!);
+    }
+    this.overdue.add(id);
+    return true;
+  }
 }
 
 class OpenPiece {
@@ -105,8 +116,8 @@ export interface Receipt {
   verdict: "wanted" | "duplicate" | "unasked";
   /** Who else was asked for it, and need not send it any more. */
   cancel: readonly PickerPeer[];
-  /** Whether all blocks of the piece are there now. */
-  isComplete: boolean;
+  /** When it was asked for, unless that was given up since. */
+  askedAt: number | undefined;
 }
 
 /** Options for {@linkcode PiecePicker}. */
@@ -300,9 +311,12 @@ export class PiecePicker {
     const member = this.#member(peer);
     const id = this.#idOf(block);
     const known = this.#layout.isBlock(block);
-    const asked = known && member.requests.delete(id);
-    const overdue = known && member.overdue.delete(id);
-    if (!asked && !overdue) return receipt("unasked");
+    const askedAt = known ? member.requests.get(id) : undefined;
+    const wasAsked = known && member.requests.delete(id);
+    const wasGivenUp = known && member.overdue.delete(id);
+    if (!wasAsked && !wasGivenUp) {
+      return { verdict: "unasked", cancel: [], askedAt };
+    }
     const piece = this.#open.get(block.index);
     const at = block.begin / BLOCK_LENGTH;
     if (
@@ -310,11 +324,11 @@ export class PiecePicker {
       // In a suspect piece every block must come from the one owner.
       (piece.isExclusive && piece.owner !== member)
     ) {
-      return receipt("duplicate");
+      return { verdict: "duplicate", cancel: [], askedAt };
     }
     const askers = piece.askers[at] ?? [];
     const cancel = askers.filter((other) => other !== member);
-    for (const other of cancel) other.requests.delete(id);
+    for (const other of cancel) other.giveUp(id);
     this.#setState(piece, at, GOT);
     piece.askers[at] = undefined;
     piece.givers[at] = peer;
@@ -323,7 +337,7 @@ export class PiecePicker {
       this.#disown(piece);
       this.#orphans.delete(piece);
     }
-    return { verdict: "wanted", cancel, isComplete: piece.missing === 0 };
+    return { verdict: "wanted", cancel, askedAt };
   }
 
   /**
@@ -331,19 +345,10 @@ export class PiecePicker {
    *
    * @param peer The peer.
    * @param id The number of the block, as in `requests`.
-   * @param options Whether the block is still taken from the peer if it comes.
    */
-  release(
-    peer: PickerPeer,
-    id: number,
-    { mayStillCome }: { mayStillCome: boolean },
-  ): void {
+  release(peer: PickerPeer, id: number): void {
     const member = this.#member(peer);
-    if (!member.requests.delete(id)) return;
-    if (mayStillCome && member.overdue.size < MAX_OVERDUE) {
-      member.overdue.add(id);
-    }
-    this.#unask(id, member);
+    if (member.giveUp(id)) this.#unask(id, member);
   }
 
   /**
@@ -514,9 +519,10 @@ export class PiecePicker {
   }
 
   #releaseAll(member: Member): number[] {
-    const ids = [...member.requests.keys()];
-    member.requests.clear();
-    for (const id of ids) this.#unask(id, member);
+    for (const id of [...member.requests.keys()]) {
+      member.giveUp(id);
+      this.#unask(id, member);
+    }
     return this.disown(member);
   }
 
@@ -538,17 +544,10 @@ export class PiecePicker {
     this.#free -= piece.free;
     piece.askers.forEach((askers, at) => {
       const id = this.#idOf(this.#layout.block(piece.index, at));
-      for (const member of askers ?? []) {
-        member.requests.delete(id);
-        if (member.overdue.size < MAX_OVERDUE) member.overdue.add(id);
-      }
+      for (const member of askers ?? []) member.giveUp(id);
     });
     this.#row.add(piece.index);
   }
-}
-
-function receipt(verdict: Receipt["verdict"]): Receipt {
-  return { verdict, cancel: [], isComplete: false };
 }
 
 /**

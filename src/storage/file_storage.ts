@@ -59,6 +59,8 @@ export interface FileStorageOptions {
   folder: string;
   /** Whether files may be read; without that, everything is created anew. */
   canRead: boolean;
+  /** Whether a file nobody could look at may be replaced by a new one. */
+  mayReplace: boolean;
 }
 
 /** The files of one torrent. */
@@ -67,6 +69,7 @@ export class FileStorage implements AsyncDisposable {
   readonly #places: readonly FilePlace[];
   readonly #folder: string;
   readonly #canRead: boolean;
+  readonly #mayReplace: boolean;
   /** Open files; the one used longest ago is first. */
   readonly #open = new Map<number, Deno.FsFile>();
   /** Files that exist and may be changed. */
@@ -89,6 +92,7 @@ export class FileStorage implements AsyncDisposable {
     this.#places = options.places;
     this.#folder = options.folder;
     this.#canRead = options.canRead;
+    this.#mayReplace = options.mayReplace;
   }
 
   /** Whether files may be read. */
@@ -156,18 +160,12 @@ export class FileStorage implements AsyncDisposable {
     this.#usable.add(file);
   }
 
-  /**
-   * Removes what lies at the path of a file, so that it can be created.
-   *
-   * @param file Its position in the list.
-   */
-  remove(file: number): void {
-    const path = this.pathOf(file);
+  /** Makes the folder that everything lies in, and those above it. */
+  makeRoot(): void {
     try {
-      Deno.removeSync(path);
+      Deno.mkdirSync(this.#folder, { recursive: true });
     } catch (error) {
-      if (error instanceof Deno.errors.NotFound) return;
-      throw storageError(error, path);
+      throw storageError(error, this.#folder);
     }
   }
 
@@ -302,6 +300,7 @@ export class FileStorage implements AsyncDisposable {
     const path = this.pathOf(file);
     if (!this.#usable.has(file)) {
       this.#makeFolder(dirname(path));
+      if (this.#mayReplace && !this.#canRead) removeIfThere(path);
       const handle = this.#openPath(path, { createNew: true });
       this.#usable.add(file);
       return handle;
@@ -373,6 +372,14 @@ export class FileStorage implements AsyncDisposable {
     }
     this.#safeFolders.add(path);
     return true;
+  }
+}
+
+function removeIfThere(path: string): void {
+  try {
+    Deno.removeSync(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
 }
 

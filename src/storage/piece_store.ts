@@ -88,7 +88,7 @@ export class PieceStore {
   readonly #gathering = new Map<number, Gathering>();
   readonly #spare: Uint8Array[] = [];
   readonly #writing = new Set<Promise<void>>();
-  #verifiedBytes = 0;
+  #verifiedBytes: number;
 
   /**
    * A store in which nothing is gathering.
@@ -102,9 +102,7 @@ export class PieceStore {
     this.#storage = options.storage;
     this.#have = options.have;
     this.#handler = options.handler;
-    for (const index of this.#have) {
-      this.#verifiedBytes += layout.pieceSize(index);
-    }
+    this.#verifiedBytes = layout.bytesOf(options.have);
   }
 
   /** The pieces that are verified and on disk; to be read only. */

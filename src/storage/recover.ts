@@ -91,11 +91,12 @@ export async function recover(
       files: layout.fileCount,
     });
     const have = await check(layout, { ...options, facts, record });
-    if (options.isReadOnly || isComplete(layout, { have, facts })) {
+    if (options.isReadOnly || isComplete(layout, { have, facts, storage })) {
       return { have, control };
     }
     const mayChange = options.mayOverwrite || control?.isResumed === true;
     adopt(layout, { ...options, facts, have, mayChange });
+    storage.makeRoot();
     control ??= await ControlFile.open(controlPath, { infoHash, create: true });
     await checkFreeSpace(missingBytes(layout, { storage, facts }), {
       path: controlPath,
@@ -231,13 +232,16 @@ function checkJob(
 /** Whether nothing is left to do, the empty files and the sizes included. */
 function isComplete(
   layout: PieceLayout,
-  { have, facts }: { have: Bitfield; facts: Facts },
+  { have, facts, storage }: {
+    have: Bitfield;
+    facts: Facts;
+    storage: FileStorage;
+  },
 ): boolean {
   return have.isFull &&
     facts.every((file, i) =>
-      file === undefined || file.size === layout.fileLength(i)
-    ) &&
-    facts.every((file, i) => file !== undefined || layout.fileLength(i) > 0);
+      !storage.isOnDisk(i) || file?.size === layout.fileLength(i)
+    );
 }
 
 /** Permits to change the files that are ours; throws if one is not. */

@@ -1,0 +1,176 @@
+/**
+ * HTTP as a stranger's server deserves it: the scheme is checked, redirects
+ * are followed within rules, the body is capped while it arrives (`fetch`
+ * inflates 50 KB into 50 MB without a word), and all of it has a time limit.
+ *
+ * @module
+ */
+
+import { NetworkError } from "../errors.ts";
+import { mayConnect } from "./permission.ts";
+import { LimitedBytesTransformStream, toBytes } from "@std/streams";
+
+/** More than any honest chain needs. */
+const MAX_REDIRECTS = 5;
+
+/** What we call ourselves; some trackers list the clients they like. */
+const USER_AGENT = "btget/0.1.0";
+
+/** Options for {@linkcode httpGet}. */
+export interface HttpGetOptions {
+  /** The body is refused beyond so many bytes, counted after inflation. */
+  maxBytes: number;
+  /** How long everything may take. */
+  timeoutMs: number;
+  /** Gives up. */
+  signal: AbortSignal;
+  /**
+   * Whether a URL may be asked, the first and every one redirected to.
+   *
+   * @param url The URL.
+   * @returns Why not, as a sentence, or `undefined` if it may.
+   */
+  refuse?: (url: URL) => string | undefined;
+}
+
+/** An answer. */
+export interface HttpAnswer {
+  /** The status code. */
+  status: number;
+  /** The whole body. */
+  body: Uint8Array;
+}
+
+/**
+ * Fetches what a URL stands for.
+ *
+ * @param url The URL; user and password go into a header.
+ * @param options The limits.
+ * @returns The answer, whatever its status.
+ * @throws {NetworkError} If there is no answer within the limits.
+ */
+export async function httpGet(
+  url: URL,
+  options: HttpGetOptions,
+): Promise<HttpAnswer> {
+  const timeout = AbortSignal.timeout(options.timeoutMs);
+  const signal = AbortSignal.any([options.signal, timeout]);
+  try {
+    const response = await follow(url, { ...options, signal });
+    const body = response.body
+      ? await toBytes(
+        response.body.pipeThrough(
+          new LimitedBytesTransformStream(options.maxBytes, { error: true }),
+        ),
+      )
+      : new Uint8Array();
+    return { status: response.status, body };
+  } catch (error) {
+    options.signal.throwIfAborted();
+    if (error instanceof NetworkError) throw error;
+    const seconds = options.timeoutMs / 1000;
+    const message = timeout.aborted
+      ? `did not answer within ${seconds} s`
+      : error instanceof RangeError
+      ? `sends more than ${options.maxBytes} bytes`
+      : `cannot be asked: ${(error as Error).message}`;
+    throw new NetworkError(`${displayUrl(url)} ${message}`, { cause: error });
+  }
+}
+
+async function follow(
+  start: URL,
+  { signal, refuse }: HttpGetOptions,
+): Promise<Response> {
+  let url = start;
+  for (let hops = 0; hops <= MAX_REDIRECTS; hops++) {
+    check(url, { start, refuse });
+    const headers = new Headers({ "user-agent": USER_AGENT });
+    if (start.username !== "" && url.origin === start.origin) {
+      headers.set("authorization", basicAuthorization(start));
+    }
+    const target = new URL(url);
+    [target.username, target.password, target.hash] = ["", "", ""];
+    const response = await fetch(target, {
+      headers,
+      redirect: "manual",
+      signal,
+    });
+    const location = response.headers.get("location");
+    if (response.status < 300 || response.status > 399 || location === null) {
+      return response;
+    }
+    await response.body?.cancel();
+    const next = URL.parse(location, url);
+    if (!next) {
+      throw new NetworkError(`${displayUrl(url)} redirects to nowhere`);
+    }
+    url = next;
+  }
+  throw new NetworkError(
+    `${displayUrl(start)} redirects more than ${MAX_REDIRECTS} times`,
+  );
+}
+
+function check(
+  url: URL,
+  { start, refuse }: { start: URL; refuse: HttpGetOptions["refuse"] },
+): void {
+  const shown = displayUrl(url);
+  if (url.protocol !== "http:" && url.protocol !== "https:") {
+    throw new NetworkError(`${shown} is not an http or https URL`);
+  }
+  if (isLocal(url.hostname) && !isLocal(start.hostname)) {
+    // Whoever is outside must not send us to what only we can reach.
+    throw new NetworkError(`${displayUrl(start)} redirects into this network`);
+  }
+  const reason = refuse?.(url);
+  if (reason !== undefined) throw new NetworkError(`${shown} ${reason}`);
+  const port = url.port || (url.protocol === "https:" ? "443" : "80");
+  if (!mayConnect(`${url.hostname}:${port}`)) {
+    throw new NetworkError(
+      `${shown} may not be asked: run again with --allow-net=${url.host}`,
+    );
+  }
+}
+
+function basicAuthorization({ username, password }: URL): string {
+  const pair = [username, password].map(decodeURIComponent).join(":");
+  const bytes = new TextEncoder().encode(pair);
+  return `Basic ${btoa(String.fromCharCode(...bytes))}`;
+}
+
+/**
+ * A URL as it may be shown and logged: without the secrets that it can hold.
+ *
+ * @param url The URL.
+ * @returns Scheme, host and path; what looks like a passkey is left out.
+ */
+export function displayUrl(url: URL): string {
+  const path = url.pathname.replace(/[0-9A-Za-z_-]{20,}/g, "…");
+  return `${url.protocol}//${url.host}${path}`;
+}
+
+/**
+ * Whether a host is this machine or on a link of its own.
+ *
+ * @param hostname As in a URL, IPv6 in brackets.
+ * @returns Whether only this machine or its neighbours can mean it.
+ */
+export function isLocal(hostname: string): boolean {
+  return isLoopback(hostname) ||
+    /^(10|169\.254|192\.168|172\.(1[6-9]|2\d|3[01]))\./.test(hostname) ||
+    /^\[f[cd]|^\[fe[89ab]/.test(hostname);
+}
+
+/**
+ * Whether a host is this machine.
+ *
+ * @param hostname As in a URL, IPv6 in brackets.
+ * @returns Whether it is.
+ */
+export function isLoopback(hostname: string): boolean {
+  return hostname === "localhost" || hostname.endsWith(".localhost") ||
+    hostname === "[::1]" || hostname === "[::]" || hostname === "0.0.0.0" ||
+    /^127\./.test(hostname) || /^\[::ffff:7f/.test(hostname);
+}

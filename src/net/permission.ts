@@ -1,0 +1,16 @@
+/**
+ * Asks Deno whether something is permitted, so that the program never stops at
+ * a prompt.
+ *
+ * @module
+ */
+
+/**
+ * Whether a host may be connected to.
+ *
+ * @param host A host name or address with its port, IPv6 in brackets.
+ * @returns Whether that needs no prompt.
+ */
+export function mayConnect(host: string): boolean {
+  return Deno.permissions.querySync({ name: "net", host }).state === "granted";
+}

@@ -1,0 +1,51 @@
+/**
+ * Where the files of a torrent go. Pure.
+ *
+ * @module
+ */
+
+import type { Metainfo } from "../metainfo/metainfo.ts";
+import { MAX_NAME_BYTES, shortenName } from "../metainfo/safe_path.ts";
+import type { FilePlace } from "./file_storage.ts";
+import { basename, dirname, isAbsolute, join } from "@std/path";
+
+/** What the control file's name has beyond the download's. */
+const CONTROL_SUFFIX = ".btget";
+
+/** Where everything of a download lies. */
+export interface DownloadPlaces {
+  /** The user's folder; what lies in it is the torrent's. */
+  folder: string;
+  /** The file, or the folder of the files. */
+  root: string;
+  /** Each file of the torrent. */
+  files: FilePlace[];
+  /** The control file. */
+  control: string;
+}
+
+/**
+ * Decides where the files of a torrent go.
+ *
+ * @param metainfo The torrent.
+ * @param options The download folder, and the user's name for the download.
+ * @returns The places.
+ */
+export function placeFiles(
+  metainfo: Metainfo,
+  options: { folder: string; out?: string | undefined },
+): DownloadPlaces {
+  const name = options.out ?? metainfo.name;
+  const root = isAbsolute(name) ? name : join(options.folder, name);
+  const folder = dirname(root);
+  const files = metainfo.files.map(({ path, kind }) => ({
+    // The first name of every path is the torrent's own.
+    path: join(root, ...path.slice(1)),
+    kind,
+  }));
+  const stem = shortenName(
+    basename(root),
+    MAX_NAME_BYTES - CONTROL_SUFFIX.length,
+  );
+  return { folder, root, files, control: join(folder, stem + CONTROL_SUFFIX) };
+}

@@ -1,0 +1,311 @@
+/**
+ * `Download`: blocks in. It asks the picker, keeps every peer's window full,
+ * feeds the store, and finds who lies or stalls.
+ *
+ * @module
+ */
+
+import { ProtocolError, type StorageError } from "../errors.ts";
+import type { PieceLayout } from "../metainfo/layout.ts";
+import type { Peer } from "../peer/peer.ts";
+import { Blame } from "../policy/blame.ts";
+import type { PickerPeer, PiecePicker } from "../policy/piece_picker.ts";
+import { RateMeter } from "../policy/rate.ts";
+import { RequestWindow } from "../policy/request_window.ts";
+import type { PieceOutcome, PieceStore } from "../storage/piece_store.ts";
+import type { Message } from "../wire/message.ts";
+
+/** Pieces that may be open at a time, in bytes of their buffers. */
+const OPEN_BYTES = 64 * 1024 * 1024;
+
+/** With fewer open pieces than this, peers wait for each other. */
+const MIN_OPEN_PIECES = 3;
+
+/** Small pieces need no more than all windows together can ask for. */
+const MAX_OPEN_PIECES = 2048;
+
+/** A peer that sends nothing of what it was asked for is passed over. */
+const SNUB_MS = 20_000;
+
+/** Refilling a window that is nearly full would send single requests. */
+const REFILL_SHARE = 1 / 4;
+
+/** Blocks nobody asked for that are put down to confusion, not to malice. */
+const MAX_UNASKED = 64;
+
+/** How long the endgame waits at least before it asks a second peer. */
+const MIN_PATIENCE_MS = 250;
+
+/** What the owner of a download hears of it. */
+export interface DownloadHandler {
+  /** A piece is verified and on disk. */
+  onPiece(index: number): void;
+  /** A piece came whose hash was wrong. */
+  onMismatch(index: number): void;
+  /** A peer gave what was wrong: it must go for good. */
+  onLiar(peer: Peer): void;
+  /** The disk refuses: nothing more can be done. */
+  onFailure(error: StorageError): void;
+}
+
+/** What a download is made of. */
+export interface DownloadOptions {
+  /** Where pieces gather. */
+  store: PieceStore;
+  /** Who decides which block is asked of whom. */
+  picker: PiecePicker;
+  /** Who hears of it. */
+  handler: DownloadHandler;
+}
+
+/** A peer as a source of blocks. */
+class Source {
+  readonly window = new RequestWindow();
+  /** When the last block came, or the peer began to serve us. */
+  lastBlockAt = 0;
+  /** When the newest request was sent that has been answered. */
+  newestAnswered = -Infinity;
+  unasked = 0;
+
+  constructor(readonly peer: Peer, readonly seat: PickerPeer) {}
+}
+
+/** The receiving side of one torrent. */
+export class Download {
+  /** The bytes of blocks that came from peers. */
+  readonly received: RateMeter = new RateMeter();
+  #wastedBytes = 0;
+  readonly #layout: PieceLayout;
+  readonly #store: PieceStore;
+  readonly #picker: PiecePicker;
+  readonly #handler: DownloadHandler;
+  readonly #sources = new Map<Peer, Source>();
+  /** Also of peers that have left: they may still turn out to be liars. */
+  readonly #sourceOf = new WeakMap<PickerPeer, Source>();
+  readonly #blame = new Blame<PickerPeer>();
+
+  /**
+   * A download without peers.
+   *
+   * @param layout Where the blocks lie.
+   * @param options The parts that it plays together.
+   */
+  constructor(layout: PieceLayout, options: DownloadOptions) {
+    this.#layout = layout;
+    this.#store = options.store;
+    this.#picker = options.picker;
+    this.#handler = options.handler;
+  }
+
+  /**
+   * How many pieces may be open at a time: each has its buffer in memory.
+   *
+   * @param pieceLength The length of a piece.
+   * @returns The number.
+   */
+  static maxOpenPieces(pieceLength: number): number {
+    const count = Math.floor(OPEN_BYTES / pieceLength);
+    return Math.max(MIN_OPEN_PIECES, Math.min(MAX_OPEN_PIECES, count));
+  }
+
+  /** The bytes that came and were of no use. */
+  get wastedBytes(): number {
+    return this.#wastedBytes;
+  }
+
+  /**
+   * A peer has come.
+   *
+   * @param peer The peer.
+   */
+  join(peer: Peer): void {
+    const source = new Source(peer, this.#picker.join(peer.state.have));
+    this.#sources.set(peer, source);
+    this.#sourceOf.set(source.seat, source);
+  }
+
+  /**
+   * A peer has gone.
+   *
+   * @param peer The peer.
+   */
+  leave(peer: Peer): void {
+    const source = this.#sources.get(peer);
+    if (!source) return;
+    this.#sources.delete(peer);
+    this.#discard(this.#picker.leave(source.seat));
+  }
+
+  /**
+   * Takes what a peer says, as far as it is about blocks for us.
+   *
+   * @param peer The peer.
+   * @param messages What it says.
+   * @returns A promise while the disk does not keep up.
+   * @throws {ProtocolError} If the peer breaks the rules.
+   */
+  receive(
+    peer: Peer,
+    messages: readonly Message[],
+  ): Promise<void> | undefined {
+    const source = this.#sources.get(peer);
+    if (!source) return undefined;
+    const now = performance.now();
+    for (const message of messages) this.#receive(source, message, now);
+    this.#updateInterest(source);
+    this.#refill(source, now);
+    return this.#store.drained();
+  }
+
+  /**
+   * Looks after whoever is late, and after windows that have room.
+   *
+   * @param now The time in milliseconds.
+   */
+  tick(now: number): void {
+    for (const source of this.#sources.values()) {
+      if (!source.peer.state.peerChoking) {
+        this.#releaseLate(source, now);
+        this.#releaseSnubbed(source, now);
+      }
+      this.#updateInterest(source);
+      this.#refill(source, now);
+    }
+  }
+
+  /**
+   * A complete piece was hashed, and written if its hash was right.
+   *
+   * @param outcome What became of it.
+   */
+  onPiece(outcome: PieceOutcome): void {
+    const { index } = outcome;
+    switch (outcome.type) {
+      case "written":
+        this.#picker.verified(index);
+        for (const giver of this.#blame.verified(index, outcome.piece)) {
+          this.#convict(giver);
+        }
+        this.#handler.onPiece(index);
+        return;
+      case "mismatch": {
+        this.#wastedBytes += outcome.piece.length;
+        const givers = this.#picker.failed(index);
+        const { piece } = outcome;
+        const liar = this.#blame.failed(index, { piece, givers });
+        this.#handler.onMismatch(index);
+        if (liar) this.#convict(liar);
+        return;
+      }
+      case "failed":
+        return this.#handler.onFailure(outcome.error);
+      default:
+        outcome satisfies never;
+    }
+  }
+
+  #receive(source: Source, message: Message, now: number): void {
+    const { state } = source.peer;
+    switch (message.type) {
+      case "piece":
+        return this.#receiveBlock(source, message, now);
+      case "choke":
+        state.peerChoking = true;
+        return this.#discard(this.#picker.releaseAll(source.seat));
+      case "unchoke":
+        state.peerChoking = false;
+        source.lastBlockAt = now;
+        return;
+      case "have":
+        if (state.receiveHave(message.index)) {
+          this.#picker.gained(source.seat, message.index);
+        }
+        return;
+      case "bitfield": {
+        const gained = state.receiveBitfield(message.bitfield);
+        return this.#picker.gainedAll(source.seat, gained);
+      }
+    }
+  }
+
+  #receiveBlock(
+    source: Source,
+    { index, begin, block }: Extract<Message, { type: "piece" }>,
+    now: number,
+  ): void {
+    const place = { index, begin, length: block.length };
+    const receipt = this.#picker.received(source.seat, place);
+    source.peer.received.add(block.length, now);
+    this.received.add(block.length, now);
+    if (receipt.askedAt !== undefined) {
+      source.lastBlockAt = now;
+      const { askedAt } = receipt;
+      source.newestAnswered = Math.max(source.newestAnswered, askedAt);
+      source.window.received(block.length, { askedAt, now });
+    }
+    if (receipt.verdict !== "wanted") {
+      this.#wastedBytes += block.length;
+      if (receipt.verdict === "unasked" && ++source.unasked > MAX_UNASKED) {
+        this.#handler.onLiar(source.peer);
+        throw new ProtocolError("The peer sends what nobody asked for");
+      }
+      return;
+    }
+    for (const seat of receipt.cancel) {
+      this.#sourceOf.get(seat)?.peer.send({ type: "cancel", ...place });
+    }
+    this.#store.add(place, block);
+  }
+
+  /** Asks for as many blocks as the window has room for. */
+  #refill(source: Source, now: number): void {
+    const { peer, seat, window } = source;
+    if (peer.state.peerChoking || !peer.state.amInterested) return;
+    const room = window.size - seat.requests.size;
+    if (room < Math.max(1, window.size * REFILL_SHARE)) return;
+    const isIdle = seat.requests.size === 0;
+    const patience = Math.max(MIN_PATIENCE_MS, 2 * (window.latency ?? 0));
+    const blocks = this.#picker.pick(seat, { count: room, now, patience });
+    if (isIdle) {
+      if (blocks.length === 0) window.resumed();
+      else source.lastBlockAt = now;
+    }
+    peer.send(
+      ...blocks.map((block): Message => ({ type: "request", ...block })),
+    );
+  }
+
+  #updateInterest({ peer, seat }: Source): void {
+    const isInteresting = this.#picker.isInteresting(seat);
+    if (isInteresting === peer.state.amInterested) return;
+    peer.state.amInterested = isInteresting;
+    peer.send({ type: isInteresting ? "interested" : "not_interested" });
+  }
+
+  /** Single requests that the peer seems to have lost: others may be asked. */
+  #releaseLate({ seat, window, newestAnswered }: Source, now: number): void {
+    for (const [id, askedAt] of seat.requests) {
+      if (askedAt >= newestAnswered) return;
+      if (now - askedAt < window.lateAfter) return;
+      this.#picker.release(seat, id);
+    }
+  }
+
+  /** A peer that has stopped sending: all that it was asked for is free. */
+  #releaseSnubbed(source: Source, now: number): void {
+    const { seat, window } = source;
+    if (seat.requests.size === 0 || now - source.lastBlockAt < SNUB_MS) return;
+    window.stalled();
+    source.lastBlockAt = now;
+    this.#discard(this.#picker.releaseAll(seat));
+  }
+
+  #convict(giver: PickerPeer): void {
+    const source = this.#sourceOf.get(giver);
+    if (source) this.#handler.onLiar(source.peer);
+  }
+
+  #discard(pieces: readonly number[]): void {
+    for (const index of pieces) this.#store.discard(index);
+  }
+}

@@ -1,0 +1,120 @@
+/**
+ * `Session`: what all torrents share: who we are, and the door for others.
+ *
+ * @module
+ */
+
+import { createPeerId } from "../bytes/hash.ts";
+import { NetworkError, ProtocolError, SelfConnectionError } from "../errors.ts";
+import type { Metainfo } from "../metainfo/metainfo.ts";
+import type { Connection } from "../net/connection.ts";
+import { dialTcp, listenTcp, type TcpListener } from "../net/tcp.ts";
+import { acceptConnection } from "../peer/connect.ts";
+import { TaskGroup } from "../task_group.ts";
+import { Torrent, type TorrentOptions } from "./torrent.ts";
+import { encodeHex } from "@std/encoding/hex";
+
+/** Connections that have not said anything yet; the oldest goes for a new one. */
+const MAX_SILENT = 64;
+
+/**
+ * What trackers are told when nobody can connect to us: they refuse 0, and
+ * nobody is reached at 1.
+ */
+const NO_PORT = 1;
+
+/** Options for {@linkcode Session}. */
+export interface SessionOptions {
+  /** The ports to try to listen on, in order; none to not listen. */
+  listenPorts: readonly number[];
+}
+
+/** A running program's part in all its swarms. */
+export class Session implements AsyncDisposable {
+  readonly #peerId = createPeerId(crypto.getRandomValues(new Uint8Array(12)));
+  readonly #trackerKey = encodeHex(crypto.getRandomValues(new Uint8Array(4)));
+  readonly #torrents = new Map<string, Torrent>();
+  readonly #listener: TcpListener | undefined;
+  readonly #tasks = new TaskGroup();
+  /** Connections that have not shaken hands yet, the oldest first. */
+  readonly #silent = new Set<Connection>();
+
+  /**
+   * Opens the door.
+   *
+   * @param options Where.
+   */
+  constructor(options: SessionOptions) {
+    this.#listener = listenTcp({ ports: options.listenPorts });
+    if (this.#listener) {
+      const listener = this.#listener;
+      this.#tasks.spawn((signal) => this.#listen(listener, signal));
+    }
+  }
+
+  /** The port that others can connect to, if there is one. */
+  get port(): number | undefined {
+    return this.#listener?.port;
+  }
+
+  /**
+   * Takes a torrent in; it does nothing before it is run.
+   *
+   * @param metainfo What it is.
+   * @param options What is wanted of it.
+   * @returns The torrent, or `undefined` if the session has it already.
+   */
+  add(metainfo: Metainfo, options: TorrentOptions): Torrent | undefined {
+    const key = encodeHex(metainfo.infoHash);
+    if (this.#torrents.has(key)) return undefined;
+    const torrent = new Torrent(metainfo, {
+      ...options,
+      services: {
+        peerId: this.#peerId,
+        trackerKey: this.#trackerKey,
+        port: this.port ?? NO_PORT,
+        dial: dialTcp,
+      },
+    });
+    this.#torrents.set(key, torrent);
+    return torrent;
+  }
+
+  /** Closes the door, and every connection that nobody has taken. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#listener?.[Symbol.dispose]();
+    await this.#tasks[Symbol.asyncDispose]();
+  }
+
+  async #listen(listener: TcpListener, signal: AbortSignal): Promise<void> {
+    for await (const connection of listener.connections()) {
+      if (signal.aborted) return connection.close();
+      if (this.#silent.size >= MAX_SILENT) {
+        const [oldest] = this.#silent;
+        oldest!.close();
+      }
+      this.#silent.add(connection);
+      this.#tasks.spawn((signal) => this.#welcome(connection, signal));
+    }
+  }
+
+  async #welcome(connection: Connection, signal: AbortSignal): Promise<void> {
+    try {
+      const open = await acceptConnection(connection, {
+        answer: (infoHash) =>
+          this.#torrents.get(encodeHex(infoHash))?.handshake,
+        signal,
+      });
+      this.#torrents.get(encodeHex(open.theirs.infoHash))!.accept(open);
+    } catch (error) {
+      // A stranger who does not behave is no news.
+      if (
+        !(error instanceof NetworkError) &&
+        !(error instanceof ProtocolError) &&
+        !(error instanceof SelfConnectionError)
+      ) throw error;
+    } finally {
+      this.#silent.delete(connection);
+    }
+  }
+}
