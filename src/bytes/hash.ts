@@ -22,7 +22,7 @@ const PEER_ID_PREFIX = "-bg0100-";
  * @returns 20 bytes.
  */
 export function sha1(bytes: Uint8Array): Uint8Array {
-  return createHash("sha1").update(bytes).digest();
+  return plain(createHash("sha1").update(bytes).digest());
 }
 
 /** A SHA-1 that is fed in parts, so that no call has to take long. */
@@ -44,8 +44,16 @@ export class Sha1 {
    * @returns The 20 bytes of the digest.
    */
   digest(): Uint8Array {
-    return this.#hash.digest();
+    return plain(this.#hash.digest());
   }
+}
+
+/**
+ * Node's `Buffer` looks like a `Uint8Array`, but its `slice` does not copy:
+ * it must not get out.
+ */
+function plain(buffer: Uint8Array): Uint8Array {
+  return new Uint8Array(buffer);
 }
 
 /**
