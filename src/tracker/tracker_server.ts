@@ -1,0 +1,204 @@
+/**
+ * `TrackerServer`: a small HTTP tracker (BEP 3, 7, 23, 48) in this process, for
+ * the demonstration, for tests, and for a swarm of one's own.
+ *
+ * It keeps everything in memory, and forgets whoever does not announce again.
+ *
+ * @module
+ */
+
+import { encodeBencode, fromLatin1 } from "../bytes/bencode.ts";
+import {
+  encodeCompactEndpoint,
+  type Endpoint,
+  endpointOf,
+  familyOf,
+  formatEndpoint,
+} from "../bytes/endpoint.ts";
+import { HASH_LENGTH } from "../bytes/hash.ts";
+
+/** BEP 3's example; peers are forgotten after one and a half. */
+const INTERVAL_S = 1800;
+
+/** When a peer may ask again. */
+const MIN_INTERVAL_S = 60;
+
+/** How many peers one answer names at most. */
+const MAX_PEERS = 200;
+
+/** How many torrents are kept: the oldest goes for a new one. */
+const MAX_TORRENTS = 1000;
+
+/** How many peers of a torrent are kept: the oldest goes for a new one. */
+const MAX_SWARM = 2000;
+
+interface Announced {
+  endpoint: Endpoint;
+  peerId: Uint8Array;
+  isSeed: boolean;
+  expiresAt: number;
+}
+
+/** Options for {@linkcode TrackerServer}. */
+export interface TrackerServerOptions {
+  /** The address to listen on; this machine only if not given. */
+  hostname?: string;
+  /** The port to listen on; any free one if not given. */
+  port?: number;
+}
+
+/** A tracker that is running. */
+export class TrackerServer implements AsyncDisposable {
+  /** Of each torrent: its peers by their endpoints, the oldest first. */
+  readonly #swarms = new Map<string, Map<string, Announced>>();
+  readonly #server: Deno.HttpServer<Deno.NetAddr>;
+
+  /**
+   * Starts a tracker.
+   *
+   * @param options Where it listens.
+   */
+  constructor(options: TrackerServerOptions = {}) {
+    this.#server = Deno.serve({
+      hostname: options.hostname ?? "127.0.0.1",
+      port: options.port ?? 0,
+      onListen: () => {},
+    }, (request, { remoteAddr }) => this.#answer(request, remoteAddr));
+  }
+
+  /** The URL to announce to. */
+  get announceUrl(): string {
+    return `http://${formatEndpoint(this.#server.addr)}/announce`;
+  }
+
+  /** Stops the tracker. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#server.shutdown();
+  }
+
+  #answer(request: Request, from: Deno.NetAddr): Response {
+    const url = new URL(request.url);
+    if (request.method !== "GET") return new Response(null, { status: 405 });
+    const query = parseQuery(url.search);
+    if (url.pathname === "/announce") return this.#announce(query, from);
+    if (url.pathname === "/scrape") return this.#scrape(query);
+    return new Response("A BitTorrent tracker: /announce\n", { status: 404 });
+  }
+
+  #announce(query: Query, from: Deno.NetAddr): Response {
+    const infoHash = query.get("info_hash")?.[0];
+    const peerId = query.get("peer_id")?.[0];
+    const endpoint = endpointOf(from.hostname, numberOf(query, "port"));
+    if (infoHash?.length !== HASH_LENGTH || peerId?.length !== HASH_LENGTH) {
+      return refusal("info_hash and peer_id must be 20 bytes each");
+    }
+    if (!endpoint) return refusal("port must be from 1 to 65535");
+    const swarm = this.#swarm(infoHash);
+    const now = performance.now();
+    const key = formatEndpoint(endpoint);
+    swarm.delete(key);
+    if (query.get("event")?.[0] !== "stopped") {
+      swarm.set(key, {
+        endpoint,
+        peerId: fromLatin1(peerId),
+        isSeed: query.has("left") && numberOf(query, "left") === 0,
+        expiresAt: now + INTERVAL_S * 1500,
+      });
+      dropOldest(swarm, MAX_SWARM);
+    }
+    for (const [key, { expiresAt }] of swarm) {
+      if (expiresAt < now) swarm.delete(key);
+    }
+    const wanted = query.has("numwant") ? numberOf(query, "numwant") : 50;
+    const others = [...swarm.values()]
+      .filter((peer) => formatEndpoint(peer.endpoint) !== key)
+      .slice(0, Math.min(wanted, MAX_PEERS));
+    return bencoded({
+      complete: seedsOf(swarm),
+      incomplete: swarm.size - seedsOf(swarm),
+      interval: INTERVAL_S,
+      "min interval": MIN_INTERVAL_S,
+      ...(query.get("compact")?.[0] === "0"
+        ? { peers: others.map(listed) }
+        : { peers: compact(others, 4), peers6: compact(others, 6) }),
+    });
+  }
+
+  #scrape(query: Query): Response {
+    const hashes = query.get("info_hash") ?? [...this.#swarms.keys()];
+    const files = new Map(hashes.flatMap((infoHash) => {
+      const swarm = this.#swarms.get(infoHash);
+      if (!swarm) return [];
+      const complete = seedsOf(swarm);
+      return [[infoHash, {
+        complete,
+        downloaded: 0,
+        incomplete: swarm.size - complete,
+      }]];
+    }));
+    return bencoded({ files });
+  }
+
+  #swarm(infoHash: string): Map<string, Announced> {
+    const swarm = this.#swarms.get(infoHash) ?? new Map<string, Announced>();
+    // Set anew, it is the youngest.
+    this.#swarms.delete(infoHash);
+    this.#swarms.set(infoHash, swarm);
+    dropOldest(this.#swarms, MAX_TORRENTS);
+    return swarm;
+  }
+}
+
+/** The arguments of a query; bytes, one character for each. */
+type Query = Map<string, string[]>;
+
+/** Escaped bytes need not be UTF-8, so the platform's parser cannot be used. */
+function parseQuery(search: string): Query {
+  const query: Query = new Map();
+  for (const pair of search.slice(1).split("&")) {
+    const [name = "", value = ""] = pair.split("=", 2);
+    const bytes = value.replace(
+      /%([0-9A-Fa-f]{2})/g,
+      (_, hex) => String.fromCharCode(parseInt(hex, 16)),
+    );
+    query.set(name, [...query.get(name) ?? [], bytes]);
+  }
+  return query;
+}
+
+function numberOf(query: Query, name: string): number {
+  const text = query.get(name)?.[0] ?? "";
+  return /^\d{1,15}$/.test(text) ? Number(text) : 0;
+}
+
+function seedsOf(swarm: ReadonlyMap<string, Announced>): number {
+  return [...swarm.values()].filter(({ isSeed }) => isSeed).length;
+}
+
+function compact(peers: readonly Announced[], family: 4 | 6): Uint8Array {
+  const entries = peers
+    .filter(({ endpoint }) => familyOf(endpoint) === family)
+    .map(({ endpoint }) => encodeCompactEndpoint(endpoint));
+  return Uint8Array.from(entries.flatMap((entry) => [...entry]));
+}
+
+function listed({ endpoint, peerId }: Announced) {
+  return { ip: endpoint.hostname, "peer id": peerId, port: endpoint.port };
+}
+
+function dropOldest<Key, Value>(map: Map<Key, Value>, size: number): void {
+  for (const key of map.keys()) {
+    if (map.size <= size) return;
+    map.delete(key);
+  }
+}
+
+function refusal(reason: string): Response {
+  return bencoded({ "failure reason": reason });
+}
+
+function bencoded(value: Parameters<typeof encodeBencode>[0]): Response {
+  return new Response(encodeBencode(value).slice(), {
+    headers: { "content-type": "text/plain" },
+  });
+}
