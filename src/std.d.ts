@@ -56,3 +56,34 @@ declare module "@std/streams" {
     stream: ReadableStream<Uint8Array>,
   ): Promise<Uint8Array<ArrayBuffer>>;
 }
+
+declare module "@std/cli/parse-args" {
+  export function parseArgs(
+    args: string[],
+    options?: {
+      alias?: Record<string, string>;
+      boolean?: string[];
+      string?: string[];
+      collect?: string[];
+      unknown?: (arg: string, key?: string, value?: unknown) => unknown;
+    },
+  ): Record<string, unknown> & { _: (string | number)[] };
+}
+
+declare module "@std/fmt/duration" {
+  export function format(
+    ms: number,
+    options?: {
+      style?: "narrow" | "digital" | "full";
+      ignoreZero?: boolean;
+    },
+  ): string;
+}
+
+declare module "@std/text" {
+  export function closestString(
+    givenWord: string,
+    possibleWords: readonly string[],
+  ): string;
+  export function levenshteinDistance(a: string, b: string): number;
+}

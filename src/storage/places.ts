@@ -7,7 +7,7 @@
 import type { Metainfo } from "../metainfo/metainfo.ts";
 import { MAX_NAME_BYTES, shortenName } from "../metainfo/safe_path.ts";
 import type { FilePlace } from "./file_storage.ts";
-import { basename, dirname, isAbsolute, join } from "@std/path";
+import { basename, dirname, join } from "@std/path";
 
 /** What the control file's name has beyond the download's. */
 const CONTROL_SUFFIX = ".btget";
@@ -35,8 +35,8 @@ export function placeFiles(
   metainfo: Metainfo,
   options: { folder: string; out?: string | undefined },
 ): DownloadPlaces {
-  const name = options.out ?? metainfo.name;
-  const root = isAbsolute(name) ? name : join(options.folder, name);
+  const root = join(options.folder, options.out ?? metainfo.name);
+  // As the paths of the files have it: "./" in front is gone.
   const folder = dirname(root);
   const files = metainfo.files.map(({ path, kind }) => ({
     // The first name of every path is the torrent's own.

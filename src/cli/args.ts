@@ -1,0 +1,255 @@
+/**
+ * `parseCommand`: arguments → what is wanted. Pure.
+ *
+ * @module
+ */
+
+import { type Endpoint, parseEndpoint } from "../bytes/endpoint.ts";
+import { parseArgs } from "@std/cli/parse-args";
+import { closestString, levenshteinDistance } from "@std/text";
+
+/** The arguments cannot be understood: the message says what to do. */
+export class UsageError extends Error {
+  /** The name of the class. */
+  override readonly name = "UsageError";
+}
+
+/** How progress is shown. */
+export type ProgressForm = "auto" | "bar" | "line" | "json" | "none";
+
+/** What is wanted of the sources. */
+export interface DownloadCommand {
+  /** What to do. */
+  readonly type: "download" | "show";
+  /** Paths, URLs, or `-` for standard input. */
+  readonly sources: readonly string[];
+  /** The download folder. */
+  readonly folder: string;
+  /** The user's name for the download. */
+  readonly out: string | undefined;
+  /** Whether only errors are said. */
+  readonly isQuiet: boolean;
+  /** Whether everything that happens is said. */
+  readonly isVerbose: boolean;
+  /** How progress is shown. */
+  readonly progress: ProgressForm;
+  /** How many peers a torrent may have. */
+  readonly maxPeers: number;
+  /** The ports to try to listen on. */
+  readonly listenPorts: readonly number[];
+  /** Peers to dial whatever trackers say. */
+  readonly peers: readonly Endpoint[];
+  /** Whether trackers are asked. */
+  readonly usesTrackers: boolean;
+  /** After how many seconds to stop. */
+  readonly stopAfter: number | undefined;
+  /** After how many seconds without progress to give up. */
+  readonly stallTimeout: number | undefined;
+  /** Whether everything on disk is checked anew. */
+  readonly mustCheckAll: boolean;
+  /** Whether what is on disk is checked, and nothing else done. */
+  readonly isCheckOnly: boolean;
+  /** Whether files that are not ours may be changed. */
+  readonly mayOverwrite: boolean;
+  /** How many torrents are worked on at a time. */
+  readonly maxConcurrent: number;
+}
+
+/** What the arguments ask for. */
+export type Command =
+  | { readonly type: "help" }
+  | { readonly type: "version" }
+  | DownloadCommand;
+
+const PROGRESS_FORMS: readonly ProgressForm[] = [
+  "auto",
+  "bar",
+  "line",
+  "json",
+  "none",
+];
+
+const FLAGS = [
+  "allow-overwrite",
+  "check-integrity",
+  "continue",
+  "hash-check-only",
+  "help",
+  "no-tracker",
+  "quiet",
+  "show-files",
+  "verbose",
+  "version",
+];
+
+const VALUES = [
+  "dir",
+  "listen-port",
+  "max-concurrent-downloads",
+  "max-peers",
+  "out",
+  "peer",
+  "progress",
+  "stall-timeout",
+  "stop",
+];
+
+const SHORT: Record<string, string> = {
+  V: "check-integrity",
+  c: "continue",
+  d: "dir",
+  h: "help",
+  j: "max-concurrent-downloads",
+  o: "out",
+  q: "quiet",
+  S: "show-files",
+  v: "verbose",
+};
+
+/** The ports that BitTorrent clients have always tried first (BEP 3). */
+const DEFAULT_PORTS = "6881-6889";
+
+/** As many as other clients take for one torrent. */
+const DEFAULT_MAX_PEERS = 50;
+
+/** aria2's number. */
+const DEFAULT_CONCURRENT = 5;
+
+/** More ports than this are a mistake. */
+const MAX_PORTS = 1000;
+
+/** A suggestion that is less like what was written helps nobody. */
+const MAX_TYPO_DISTANCE = 4;
+
+/**
+ * Reads the arguments.
+ *
+ * @param args As the system gives them.
+ * @returns What is wanted.
+ * @throws {UsageError} If they cannot be understood.
+ */
+export function parseCommand(args: readonly string[]): Command {
+  const parsed = parseArgs([...args], {
+    alias: SHORT,
+    boolean: FLAGS,
+    string: [...VALUES, "_"],
+    collect: ["peer"],
+    unknown: (argument, key) => {
+      if (key !== undefined) throw unknownOption(argument, key);
+      return true;
+    },
+  });
+  if (parsed["help"]) return { type: "help" };
+  if (parsed["version"]) return { type: "version" };
+  const values = new Values(parsed);
+  const sources = parsed._.map(String);
+  if (sources.length === 0) throw new UsageError("Nothing to download");
+  if (sources.some((source) => source === "")) {
+    throw new UsageError("A source must not be empty");
+  }
+  if (sources.filter((source) => source === "-").length > 1) {
+    throw new UsageError("Standard input can be read only once");
+  }
+  const out = values.text("out");
+  if (out !== undefined && sources.length > 1) {
+    throw new UsageError("--out names one download, and there are several");
+  }
+  if (out !== undefined && (/[/\\\0]/.test(out) || /^(-|\.\.?)$/.test(out))) {
+    throw new UsageError("--out must be a name; the folder is for --dir");
+  }
+  return Object.freeze({
+    type: parsed["show-files"] ? "show" : "download",
+    sources,
+    folder: values.text("dir") ?? ".",
+    out,
+    isQuiet: parsed["quiet"] === true,
+    isVerbose: parsed["verbose"] === true,
+    progress: values.oneOf("progress", PROGRESS_FORMS) ?? "auto",
+    maxPeers: values.count("max-peers") ?? DEFAULT_MAX_PEERS,
+    listenPorts: ports(values.text("listen-port") ?? DEFAULT_PORTS),
+    peers: values.endpoints("peer"),
+    usesTrackers: parsed["no-tracker"] !== true,
+    stopAfter: values.seconds("stop"),
+    stallTimeout: values.seconds("stall-timeout"),
+    mustCheckAll: parsed["check-integrity"] === true ||
+      parsed["hash-check-only"] === true,
+    isCheckOnly: parsed["hash-check-only"] === true,
+    mayOverwrite: parsed["allow-overwrite"] === true,
+    maxConcurrent: values.count("max-concurrent-downloads") ??
+      DEFAULT_CONCURRENT,
+  });
+}
+
+/** The values of options, each checked as what it must be. */
+class Values {
+  readonly #parsed: Record<string, unknown>;
+
+  constructor(parsed: Record<string, unknown>) {
+    this.#parsed = parsed;
+  }
+
+  text(name: string): string | undefined {
+    const value = this.#parsed[name];
+    if (value === "") throw new UsageError(`--${name} needs a value`);
+    return value === undefined ? undefined : String(value);
+  }
+
+  oneOf<T extends string>(name: string, choices: readonly T[]): T | undefined {
+    const text = this.text(name);
+    const choice = choices.find((choice) => choice === text);
+    if (text === undefined || choice !== undefined) return choice;
+    throw new UsageError(`--${name} must be one of ${choices.join(", ")}`);
+  }
+
+  count(name: string): number | undefined {
+    const text = this.text(name);
+    if (text === undefined) return undefined;
+    if (/^[1-9]\d{0,5}$/.test(text)) return Number(text);
+    throw new UsageError(`--${name} must be a whole number above 0`);
+  }
+
+  seconds(name: string): number | undefined {
+    const text = this.text(name);
+    if (text === undefined) return undefined;
+    const seconds = Number(text);
+    if (/^\d{1,8}(\.\d+)?$/.test(text)) {
+      return seconds > 0 ? seconds : undefined;
+    }
+    throw new UsageError(`--${name} must be a number of seconds`);
+  }
+
+  endpoints(name: string): Endpoint[] {
+    const texts = (this.#parsed[name] ?? []) as string[];
+    return texts.map((text) => {
+      const endpoint = parseEndpoint(text);
+      if (endpoint) return endpoint;
+      throw new UsageError(
+        `--${name} must be HOST:PORT, IPv6 as [ADDRESS]:PORT; got '${text}'`,
+      );
+    });
+  }
+}
+
+/** One port, or a range from the first to the last; 0 is any free one. */
+function ports(text: string): number[] {
+  const match = /^(\d{1,5})(?:-(\d{1,5}))?$/.exec(text);
+  const first = Number(match?.[1]);
+  const last = Number(match?.[2] ?? first);
+  if (!match || first > last || last > 65535 || last - first >= MAX_PORTS) {
+    throw new UsageError(
+      "--listen-port must be a port or a range such as 6881-6889",
+    );
+  }
+  return Array.from({ length: last - first + 1 }, (_, i) => first + i);
+}
+
+function unknownOption(argument: string, key: string): UsageError {
+  const shown = argument.startsWith("--") ? `--${key}` : `-${key}`;
+  const names = [...FLAGS, ...VALUES];
+  const closest = closestString(key, names);
+  const suggestion = key.length > 1 &&
+      levenshteinDistance(key, closest) <= MAX_TYPO_DISTANCE
+    ? `; did you mean --${closest}?`
+    : "";
+  return new UsageError(`Unknown option ${shown}${suggestion}`);
+}

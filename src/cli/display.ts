@@ -1,0 +1,325 @@
+/**
+ * `Display`: where and when progress is shown. One redrawn line on a terminal,
+ * whole lines at a slow interval elsewhere, JSON lines for programs, or nothing.
+ *
+ * @module
+ */
+
+import type { Metainfo } from "../metainfo/metainfo.ts";
+import type { TorrentEvent, TorrentStats } from "../torrent/events.ts";
+import type { ProgressForm } from "./args.ts";
+import type { TextSink } from "./env.ts";
+import {
+  progressLine,
+  type Result,
+  resultLine,
+  summaryLine,
+} from "./progress.ts";
+import { printable } from "./text.ts";
+import { encodeHex } from "@std/encoding/hex";
+
+/** The version of the JSON lines: it grows when a field changes its meaning. */
+const SCHEMA_VERSION = 1;
+
+/** How often a terminal is redrawn: often enough to look alive. */
+const BAR_INTERVAL_MS = 250;
+
+/** How often a line is added to a log. */
+const LINE_INTERVAL_MS = 10_000;
+
+/** How often a program is told. */
+const JSON_INTERVAL_MS = 1_000;
+
+/** A download that runs. */
+export interface Running {
+  /** What it is. */
+  metainfo: Metainfo;
+  /** Where it goes. */
+  path: string;
+  /** How it stands now. */
+  stats(): TorrentStats;
+}
+
+/** Shows how downloads go. */
+export interface Display {
+  /** How often {@linkcode Display.tick} is wanted; never if not given. */
+  readonly intervalMs: number | undefined;
+  /** A download begins. */
+  begin(running: Running): void;
+  /** Something happened to a download. */
+  event(running: Running, event: TorrentEvent): void;
+  /** Something is to be said that is about no download. */
+  notice(message: string): void;
+  /** Time has passed. */
+  tick(): void;
+  /** A download has ended, in whatever way. */
+  end(result: Result, running: Running | undefined): void;
+  /** Everything has ended. */
+  close(summary: Summary): void;
+}
+
+/** How a run ended. */
+export interface Summary {
+  /** Its exit status. */
+  exitCode: number;
+  /** How each download ended. */
+  results: readonly Result[];
+  /** How long it took, in seconds. */
+  seconds: number;
+}
+
+/** How much is said. */
+export interface DisplayOptions {
+  /** The form of progress. */
+  form: ProgressForm;
+  /** Whether only errors are said. */
+  isQuiet: boolean;
+  /** Whether everything that happens is said. */
+  isVerbose: boolean;
+}
+
+/**
+ * Makes the display that fits.
+ *
+ * @param sink Where to show.
+ * @param options What to show.
+ * @returns The display.
+ */
+export function createDisplay(
+  sink: TextSink,
+  options: DisplayOptions,
+): Display {
+  const form = options.isQuiet && options.form !== "json"
+    ? "none"
+    : options.form === "auto"
+    ? sink.isTerminal ? "bar" : "line"
+    : options.form;
+  return form === "json"
+    ? new JsonDisplay(sink, options)
+    : new TextDisplay(sink, { ...options, form });
+}
+
+class TextDisplay implements Display {
+  readonly intervalMs: number | undefined;
+  readonly #sink: TextSink;
+  readonly #options: DisplayOptions;
+  readonly #running = new Set<Running>();
+  /** What was said of each tracker last: it is not repeated. */
+  readonly #said = new Map<string, string>();
+  #isLineOpen = false;
+  #lastLineAt = -Infinity;
+
+  constructor(sink: TextSink, options: DisplayOptions) {
+    this.#sink = sink;
+    this.#options = options;
+    this.intervalMs = options.form === "none" ? undefined : BAR_INTERVAL_MS;
+  }
+
+  begin(running: Running): void {
+    this.#running.add(running);
+  }
+
+  event({ metainfo }: Running, event: TorrentEvent): void {
+    if (event.type === "phase") {
+      this.#lastLineAt = -Infinity;
+      return;
+    }
+    const message = this.#options.isVerbose
+      ? describe(event)
+      : this.#important(event);
+    if (message !== undefined) this.notice(`${metainfo.name}: ${message}`);
+  }
+
+  notice(message: string): void {
+    if (!this.#options.isQuiet) this.#line(printable(message));
+  }
+
+  tick(): void {
+    const shown = [...this.#running].map(({ metainfo, stats }) => ({
+      name: metainfo.name,
+      stats: stats(),
+    }));
+    if (shown.length === 0) return;
+    if (this.#options.form === "bar") {
+      // The last column stays free: some terminals wrap when it is written.
+      const text = progressLine(shown, this.#sink.columns - 1);
+      this.#sink.write(`\r\x1b[K${text}`);
+      this.#isLineOpen = true;
+      return;
+    }
+    const now = performance.now();
+    if (now - this.#lastLineAt < LINE_INTERVAL_MS) return;
+    this.#lastLineAt = now;
+    this.#line(progressLine(shown, Infinity));
+  }
+
+  end(result: Result, running: Running | undefined): void {
+    if (running) this.#running.delete(running);
+    if (result.exitCode === 0 && this.#options.isQuiet) return;
+    this.#line(`btget: ${resultLine(result)}`);
+  }
+
+  close({ results }: Summary): void {
+    this.#clear();
+    if (results.length > 1 && !this.#options.isQuiet) {
+      this.#line(`btget: ${summaryLine(results)}`);
+    }
+  }
+
+  /** What a person should know without having asked. */
+  #important(event: TorrentEvent): string | undefined {
+    switch (event.type) {
+      case "tracker_warning":
+      case "tracker_failed":
+        if (this.#said.get(event.tracker) === event.message) return undefined;
+        this.#said.set(event.tracker, event.message);
+        return describe(event);
+      case "notice":
+      case "peer_banned":
+        return describe(event);
+      default:
+        return undefined;
+    }
+  }
+
+  #line(text: string): void {
+    this.#clear();
+    this.#sink.write(`${text}\n`);
+  }
+
+  #clear(): void {
+    if (this.#isLineOpen) this.#sink.write("\r\x1b[K");
+    this.#isLineOpen = false;
+  }
+}
+
+class JsonDisplay implements Display {
+  readonly intervalMs = JSON_INTERVAL_MS;
+  readonly #sink: TextSink;
+  readonly #options: DisplayOptions;
+  readonly #running = new Set<Running>();
+
+  constructor(sink: TextSink, options: DisplayOptions) {
+    this.#sink = sink;
+    this.#options = options;
+    this.#write({ type: "start", version: SCHEMA_VERSION });
+  }
+
+  begin(running: Running): void {
+    this.#running.add(running);
+    const { metainfo, path } = running;
+    this.#write({
+      type: "torrent",
+      infoHash: encodeHex(metainfo.infoHash),
+      name: metainfo.name,
+      path,
+      totalBytes: metainfo.layout.length,
+      pieceCount: metainfo.layout.pieceCount,
+      fileCount: metainfo.files.length,
+    });
+  }
+
+  event({ metainfo, stats }: Running, event: TorrentEvent): void {
+    const infoHash = encodeHex(metainfo.infoHash);
+    if (event.type === "phase") {
+      this.#write({ infoHash, ...event });
+      if (event.phase !== "stopped") this.#progress(infoHash, stats());
+    } else if (this.#options.isVerbose || event.type !== "piece") {
+      this.#write({ infoHash, ...event });
+    }
+  }
+
+  notice(message: string): void {
+    this.#write({ type: "notice", message });
+  }
+
+  tick(): void {
+    for (const { metainfo, stats } of this.#running) {
+      this.#progress(encodeHex(metainfo.infoHash), stats());
+    }
+  }
+
+  end(result: Result, running: Running | undefined): void {
+    if (running) {
+      this.#running.delete(running);
+      this.#progress(encodeHex(running.metainfo.infoHash), running.stats());
+    }
+    this.#write({
+      type: "result",
+      infoHash: running ? encodeHex(running.metainfo.infoHash) : null,
+      source: result.source,
+      name: result.name ?? null,
+      exitCode: result.exitCode,
+      message: result.message ?? null,
+      seconds: rounded(result.seconds),
+    });
+  }
+
+  close({ exitCode, results, seconds }: Summary): void {
+    const complete = results.filter((result) => result.exitCode === 0).length;
+    this.#write({
+      type: "summary",
+      exitCode,
+      complete,
+      incomplete: results.length - complete,
+      seconds: rounded(seconds),
+    });
+  }
+
+  #progress(infoHash: string, stats: TorrentStats): void {
+    this.#write({
+      type: "progress",
+      infoHash,
+      ...stats,
+      bytesPerSecond: Math.round(stats.bytesPerSecond),
+      secondsLeft: stats.secondsLeft === undefined
+        ? null
+        : Math.round(stats.secondsLeft),
+    });
+  }
+
+  #write(record: Record<string, unknown>): void {
+    // What JSON leaves as it is could still harm a terminal.
+    const text = JSON.stringify(record).replace(
+      /[\x7f-\uffff]/g,
+      (character) =>
+        `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+    );
+    this.#sink.write(`${text}\n`);
+  }
+}
+
+/** An event in words; `undefined` for what the progress says already. */
+function describe(event: TorrentEvent): string | undefined {
+  switch (event.type) {
+    case "phase":
+    case "piece":
+      return undefined;
+    case "hash_mismatch":
+      return `piece ${event.index} came with a wrong hash`;
+    case "tracker_answered":
+      return `${event.tracker} names ${event.peers} peers`;
+    case "tracker_warning":
+      return `${event.tracker} warns: ${event.message}`;
+    case "tracker_failed":
+      return event.message.includes(event.tracker)
+        ? event.message
+        : `${event.tracker}: ${event.message}`;
+    case "peer_connected":
+      return `connected to ${event.peer} (${event.client})`;
+    case "peer_unreachable":
+    case "peer_disconnected":
+      return `${event.peer}: ${event.message}`;
+    case "peer_banned":
+      return `${event.peer} gave wrong data and is banned`;
+    case "notice":
+      return event.message;
+    default:
+      event satisfies never;
+      return undefined;
+  }
+}
+
+function rounded(seconds: number): number {
+  return Math.round(seconds * 1000) / 1000;
+}

@@ -1,0 +1,63 @@
+/**
+ * What a torrent holds, for people. Pure.
+ *
+ * @module
+ */
+
+import type { Metainfo } from "../metainfo/metainfo.ts";
+import { displayUrl } from "../net/http.ts";
+import { formatBytes, plural, printable } from "./text.ts";
+import { encodeHex } from "@std/encoding/hex";
+
+/**
+ * Describes a torrent.
+ *
+ * @param metainfo The torrent.
+ * @returns Lines, each with its end.
+ */
+export function describeTorrent(metainfo: Metainfo): string {
+  const { layout, files } = metainfo;
+  const date = metainfo.creationDate;
+  const facts: [label: string, value: string | undefined][] = [
+    ["Name", metainfo.name],
+    ["Info hash", encodeHex(metainfo.infoHash)],
+    ["Size", `${formatBytes(layout.length)} (${layout.length} bytes)`],
+    [
+      "Pieces",
+      `${layout.pieceCount} of ${formatBytes(layout.pieceLength)}`,
+    ],
+    ["Private", metainfo.isPrivate ? "yes" : undefined],
+    ["Comment", metainfo.comment],
+    ["Created by", metainfo.createdBy],
+    ["Created", date === undefined ? undefined : isoDate(date)],
+    ...metainfo.announceTiers.map((tier, i): [string, string] => [
+      `Tracker tier ${i + 1}`,
+      tier.map(shownUrl).join(" "),
+    ]),
+    ...metainfo.webSeeds.map((url): [string, string] => [
+      "Web seed",
+      shownUrl(url),
+    ]),
+  ];
+  const lines = facts.flatMap(([label, value]) =>
+    value === undefined ? [] : `${label}: ${printable(value)}`
+  );
+  const shown = files.filter(({ kind }) => kind !== "pad");
+  lines.push(`${plural(shown.length, "file")}:`);
+  shown.forEach(({ path, length, kind }, i) => {
+    const size = kind === "symlink" ? "link" : formatBytes(length);
+    const name = printable(path.join("/"));
+    lines.push(`${String(i + 1).padStart(5)}  ${size.padStart(10)}  ${name}`);
+  });
+  return lines.map((line) => `${line}\n`).join("");
+}
+
+function shownUrl(text: string): string {
+  const url = URL.parse(text);
+  return url ? displayUrl(url) : text;
+}
+
+function isoDate(seconds: number): string | undefined {
+  const date = new Date(seconds * 1000);
+  return Number.isNaN(date.getTime()) ? undefined : date.toISOString();
+}

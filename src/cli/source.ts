@@ -1,0 +1,214 @@
+/**
+ * A source as the user names it → the bytes of a .torrent file, and a clear
+ * word when it is something else.
+ *
+ * @module
+ */
+
+import { httpGet } from "../net/http.ts";
+import { delay } from "@std/async/delay";
+import { LimitedBytesTransformStream, toBytes } from "@std/streams";
+
+/** Two million pieces are 40 MiB of hashes. */
+const MAX_TORRENT_BYTES = 64 * 1024 * 1024;
+
+/** A slow server may take its time for a large torrent, but not for ever. */
+const HTTP_TIMEOUT_MS = 120_000;
+
+/** A pipe into which nobody writes anything for so long will not end. */
+const SILENCE_TIMEOUT_MS = 60_000;
+
+/** What is wrong with a source, by the name of its exit status. */
+export type SourceProblem =
+  | "sourceNotFound"
+  | "network"
+  | "denied"
+  | "badTorrent"
+  | "badMagnet"
+  | "notBencoded";
+
+/** A source that cannot be read, or is no torrent. */
+export class SourceError extends Error {
+  /** The name of the class. */
+  override readonly name = "SourceError";
+
+  /**
+   * Names the problem.
+   *
+   * @param kind What is wrong.
+   * @param message The same in a sentence.
+   * @param options The error it came from.
+   */
+  constructor(
+    readonly kind: SourceProblem,
+    message: string,
+    options: ErrorOptions = {},
+  ) {
+    super(message, options);
+  }
+}
+
+/** Options for {@linkcode readSource}. */
+export interface ReadSourceOptions {
+  /** Standard input, for `-`. */
+  stdin: ReadableStream<Uint8Array>;
+  /** Gives up. */
+  signal: AbortSignal;
+}
+
+/**
+ * Reads a source.
+ *
+ * @param source A path, an http(s) URL, or `-`.
+ * @param options Standard input, and what gives up.
+ * @returns Bytes that look like a .torrent file.
+ * @throws {SourceError} If they do not, or cannot be had.
+ * @throws {NetworkError} If a URL does not answer.
+ */
+export async function readSource(
+  source: string,
+  options: ReadSourceOptions,
+): Promise<Uint8Array> {
+  const bytes = await readAny(source, options);
+  const kind = kindOf(bytes);
+  if (kind === undefined) return bytes;
+  const name = source === "-" ? "Standard input" : source;
+  throw new SourceError("notBencoded", `${name} is ${kind}, not a torrent`);
+}
+
+async function readAny(
+  source: string,
+  { stdin, signal }: ReadSourceOptions,
+): Promise<Uint8Array> {
+  if (source === "-") {
+    return await readStream(stdin, { name: "Standard input", signal });
+  }
+  if (/^https?:\/\//i.test(source)) return await readUrl(source, signal);
+  if (/^magnet:/i.test(source)) {
+    throw new SourceError(
+      "badMagnet",
+      "Magnet links cannot be read; give a .torrent file or its URL",
+    );
+  }
+  return await readPath(source, signal);
+}
+
+async function readUrl(
+  source: string,
+  signal: AbortSignal,
+): Promise<Uint8Array> {
+  const url = URL.parse(source);
+  if (!url) throw new SourceError("sourceNotFound", `${source} is not a URL`);
+  const { status, body } = await httpGet(url, {
+    maxBytes: MAX_TORRENT_BYTES,
+    timeoutMs: HTTP_TIMEOUT_MS,
+    signal,
+  });
+  if (status >= 200 && status < 300) return body;
+  const kind = status === 404 || status === 410 ? "sourceNotFound" : "network";
+  throw new SourceError(kind, `${source} answers with HTTP status ${status}`);
+}
+
+async function readPath(
+  path: string,
+  signal: AbortSignal,
+): Promise<Uint8Array> {
+  const { state } = Deno.permissions.querySync({ name: "read", path });
+  if (state !== "granted") {
+    throw new SourceError(
+      "denied",
+      `${path} may not be read: run again with --allow-read=${path}, or use 'btget - < ${path}'`,
+    );
+  }
+  try {
+    const info = await Deno.stat(path);
+    if (info.isDirectory) {
+      throw new SourceError("denied", `${path} is a folder, not a torrent`);
+    }
+    if (info.isFile && info.size > MAX_TORRENT_BYTES) throw tooLarge(path);
+    // Opening a pipe waits for somebody who writes into it.
+    const file = await withinSilence(Deno.open(path), { name: path, signal });
+    return await readStream(file.readable, { name: path, signal });
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) {
+      throw new SourceError("sourceNotFound", `${path} does not exist`, {
+        cause: error,
+      });
+    }
+    if (
+      error instanceof Deno.errors.PermissionDenied ||
+      error instanceof Deno.errors.NotADirectory
+    ) {
+      throw new SourceError("denied", `${path} cannot be opened`, {
+        cause: error,
+      });
+    }
+    throw error;
+  }
+}
+
+async function readStream(
+  stream: ReadableStream<Uint8Array>,
+  { name, signal }: { name: string; signal: AbortSignal },
+): Promise<Uint8Array> {
+  const reader = stream.getReader();
+  const impatient = new ReadableStream<Uint8Array<ArrayBuffer>>({
+    async pull(controller) {
+      const { done, value } = await withinSilence(reader.read(), {
+        name,
+        signal,
+      });
+      if (done) controller.close();
+      else controller.enqueue(value.slice());
+    },
+    cancel: (reason) => reader.cancel(reason),
+  });
+  try {
+    return await toBytes(
+      impatient.pipeThrough(
+        new LimitedBytesTransformStream(MAX_TORRENT_BYTES, { error: true }),
+      ),
+    );
+  } catch (error) {
+    if (error instanceof RangeError) throw tooLarge(name);
+    throw error;
+  }
+}
+
+/** Waits for something that a silent pipe would delay for ever. */
+async function withinSilence<T>(
+  promise: Promise<T>,
+  { name, signal }: { name: string; signal: AbortSignal },
+): Promise<T> {
+  const arrived = new AbortController();
+  const silence = delay(SILENCE_TIMEOUT_MS, {
+    signal: AbortSignal.any([signal, arrived.signal]),
+  }).then(() => {
+    const seconds = SILENCE_TIMEOUT_MS / 1000;
+    throw new SourceError("denied", `${name} says nothing for ${seconds} s`);
+  });
+  try {
+    return await Promise.race([promise, silence]);
+  } finally {
+    arrived.abort();
+  }
+}
+
+function tooLarge(name: string): SourceError {
+  const megabytes = MAX_TORRENT_BYTES / 1024 / 1024;
+  return new SourceError(
+    "badTorrent",
+    `${name} is larger than ${megabytes} MiB, which no torrent is`,
+  );
+}
+
+/** What bytes are that are surely no torrent, for the message. */
+function kindOf(bytes: Uint8Array): string | undefined {
+  const start = new TextDecoder("latin1").decode(bytes.subarray(0, 512));
+  if (bytes.length === 0) return "empty";
+  if (bytes[0] === 0x1f && bytes[1] === 0x8b) return "gzip (unpack it first)";
+  if (start.startsWith("PK\u0003\u0004")) return "a zip archive";
+  if (/^\s*</.test(start)) return "a web page";
+  if (/^magnet:/.test(start)) return "a magnet link";
+  return undefined;
+}
