@@ -124,7 +124,9 @@ function factsOf(stats: TorrentStats): string[] {
     amount,
     `${formatBytes(stats.bytesPerSecond)}/s`,
     `ETA ${
-      stats.secondsLeft === undefined ? "-" : formatDuration(stats.secondsLeft)
+      stats.secondsLeft === undefined
+        ? "-"
+        : formatDuration(Math.ceil(stats.secondsLeft))
     }`,
     plural(stats.peers, "peer"),
   ];

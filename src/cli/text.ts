@@ -52,14 +52,15 @@ export function formatBytes(bytes: number): string {
  * A time in its two largest units.
  *
  * @param seconds How long.
- * @returns Such as `2h 5m`; `0s` for less than half a second.
+ * @returns Such as `2h 5m`, or `1.5s` where seconds are few.
  */
 export function formatDuration(seconds: number): string {
+  if (seconds < 9.95) return `${seconds.toFixed(1)}s`;
   const text = formatMilliseconds(Math.round(seconds) * 1000, {
     style: "narrow",
     ignoreZero: true,
   });
-  return text === "" ? "0s" : text.split(" ").slice(0, 2).join(" ");
+  return text.split(" ").slice(0, 2).join(" ");
 }
 
 /**

@@ -380,6 +380,20 @@ export class PiecePicker {
   }
 
   /**
+   * A peer turned out to be a liar: nothing of what it gave can be trusted.
+   *
+   * @param peer The peer; it may have left already.
+   * @returns The pieces that begin anew: what came of them is worth nothing.
+   */
+  distrust(peer: PickerPeer): number[] {
+    const tainted = [...this.#open.values()].filter((piece) =>
+      piece.missing > 0 && piece.givers.includes(peer)
+    );
+    for (const piece of tainted) this.#abandon(piece);
+    return tainted.map((piece) => piece.index);
+  }
+
+  /**
    * A piece is verified and safe: it is not needed any more.
    *
    * @param index The piece.

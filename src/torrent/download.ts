@@ -66,6 +66,7 @@ class Source {
   /** When the newest request was sent that has been answered. */
   newestAnswered = -Infinity;
   unasked = 0;
+  isLiar = false;
 
   constructor(readonly peer: Peer, readonly seat: PickerPeer) {}
 }
@@ -205,6 +206,8 @@ export class Download {
   }
 
   #receive(source: Source, message: Message, now: number): void {
+    // What a liar said before its connection was closed is worth nothing.
+    if (source.isLiar) return;
     const { state } = source.peer;
     switch (message.type) {
       case "piece":
@@ -246,7 +249,7 @@ export class Download {
     if (receipt.verdict !== "wanted") {
       this.#wastedBytes += block.length;
       if (receipt.verdict === "unasked" && ++source.unasked > MAX_UNASKED) {
-        this.#handler.onLiar(source.peer);
+        this.#convict(source.seat);
         throw new ProtocolError("The peer sends what nobody asked for");
       }
       return;
@@ -302,7 +305,10 @@ export class Download {
 
   #convict(giver: PickerPeer): void {
     const source = this.#sourceOf.get(giver);
-    if (source) this.#handler.onLiar(source.peer);
+    if (!source || source.isLiar) return;
+    source.isLiar = true;
+    this.#discard(this.#picker.distrust(giver));
+    this.#handler.onLiar(source.peer);
   }
 
   #discard(pieces: readonly number[]): void {
