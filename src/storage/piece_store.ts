@@ -29,7 +29,7 @@ const HASH_STEP = 128 * 1024;
 const MAX_SPARE_BYTES = 16 * 1024 * 1024;
 
 /** Beyond so much that waits for the disk, the peers must wait as well. */
-const MAX_QUEUED_BYTES = 64 * 1024 * 1024;
+const MAX_QUEUED_BYTES = 16 * 1024 * 1024;
 
 /**
  * What became of a piece whose blocks are all there:
