@@ -1,0 +1,54 @@
+/**
+ * The rows of `testdata/wire_vectors.json` as messages.
+ *
+ * @module
+ */
+
+import { decodeHex } from "@std/encoding/hex";
+import type { Message } from "../../src/wire/message.ts";
+
+/** A row of `messages`. */
+export interface MessageRow {
+  /** The type of the message. */
+  type: string;
+  /** Its numbers, as far as it has any. */
+  index?: number;
+  /** See `index`. */
+  begin?: number;
+  /** See `index`. */
+  length?: number;
+  /** See `index`. */
+  port?: number;
+  /** Its block or bitfield, in hex. */
+  bytes?: string;
+}
+
+/**
+ * The message that a row stands for.
+ *
+ * @param row The row.
+ * @returns The message.
+ */
+export function messageOf(row: MessageRow): Message {
+  const { type, index = -1, begin = -1, length = -1, port = -1 } = row;
+  const bytes = decodeHex(row.bytes ?? "");
+  switch (type as Message["type"]) {
+    case "keep_alive":
+    case "choke":
+    case "unchoke":
+    case "interested":
+    case "not_interested":
+      return { type } as Message;
+    case "have":
+      return { type: "have", index };
+    case "bitfield":
+      return { type: "bitfield", bitfield: bytes };
+    case "request":
+    case "cancel":
+      return { type: type as "request" | "cancel", index, begin, length };
+    case "piece":
+      return { type: "piece", index, begin, block: bytes };
+    case "port":
+      return { type: "port", port };
+  }
+}
