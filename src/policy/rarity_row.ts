@@ -1,0 +1,147 @@
+/**
+ * `RarityRow`: the pieces that wait to be begun, in the order in which to begin
+ * them: rarest first, in random order where they are equally rare. Pure.
+ *
+ * Every step of rarity is a stretch of the row; a piece that becomes more or
+ * less rare changes places with the one at the edge of its stretch, so that
+ * each change costs the same however long the row is.
+ *
+ * @module
+ */
+
+import type { Bitfield } from "../bytes/bitfield.ts";
+
+/** The waiting pieces, rarest first. */
+export class RarityRow {
+  /** How many peers have every piece: they change no order. */
+  seeds = 0;
+  /** Changes when a piece comes back into the row. */
+  version = 0;
+  readonly #row: Uint32Array;
+  /** Where each piece stands in the row; -1 if it does not wait. */
+  readonly #place: Int32Array;
+  /** How many peers that are not seeds have each piece. */
+  readonly #availability: Uint16Array;
+  /** Where the stretch of each availability begins; the last entry is the end. */
+  #starts: number[] = [0];
+  #length = 0;
+
+  /**
+   * A row in which every piece is equally rare.
+   *
+   * @param wanted The pieces that wait.
+   * @param random A number from 0 to less than 1.
+   */
+  constructor(wanted: Bitfield, random: () => number) {
+    this.#row = Uint32Array.from(wanted);
+    this.#availability = new Uint16Array(wanted.length);
+    this.#place = new Int32Array(wanted.length).fill(-1);
+    this.#length = this.#row.length;
+    for (let i = this.#length - 1; i > 0; i--) {
+      const j = Math.floor(random() * (i + 1));
+      [this.#row[i], this.#row[j]] = [this.#row[j]!, this.#row[i]!];
+    }
+    this.#row.forEach((index, place) => this.#place[index] = place);
+    this.#starts = [0, this.#length];
+  }
+
+  /** How many pieces wait. */
+  get length(): number {
+    return this.#length;
+  }
+
+  /**
+   * The first piece of the row that is in a set.
+   *
+   * @param have The set.
+   * @param from Where to begin, as a part of the row; the search wraps around.
+   * @returns The piece, or `undefined` if none of them waits.
+   */
+  first(have: Bitfield, from: number): number | undefined {
+    const start = Math.floor(from * this.#length);
+    for (let i = 0; i < this.#length; i++) {
+      const place = start + i;
+      const index = this.#row[
+        place < this.#length ? place : place - this.#length
+      ]!;
+      if (have.has(index)) return index;
+    }
+    return undefined;
+  }
+
+  /**
+   * One peer more or fewer has a piece, which may wait or not.
+   *
+   * @param index The piece.
+   * @param by How many.
+   */
+  change(index: number, by: 1 | -1): void {
+    const availability = this.#availability[index]!;
+    this.#availability[index] = availability + by;
+    if (this.#place[index]! < 0) return;
+    this.#reach(availability + by);
+    if (by > 0) {
+      const last = this.#starts[availability + 1]! - 1;
+      this.#swap(this.#place[index]!, last);
+      this.#starts[availability + 1] = last;
+    } else {
+      const first = this.#starts[availability]!;
+      this.#swap(this.#place[index]!, first);
+      this.#starts[availability] = first + 1;
+    }
+  }
+
+  /**
+   * Takes a piece out: it goes to the end of every later stretch in turn.
+   *
+   * @param index A piece that waits.
+   */
+  remove(index: number): void {
+    for (
+      let step = this.#availability[index]!;
+      step < this.#starts.length - 1;
+      step++
+    ) {
+      const last = this.#starts[step + 1]! - 1;
+      this.#swap(this.#place[index]!, last);
+      this.#starts[step + 1] = last;
+    }
+    this.#length--;
+    this.#place[index] = -1;
+  }
+
+  /**
+   * Puts a piece back, by the same way.
+   *
+   * @param index A piece that does not wait.
+   */
+  add(index: number): void {
+    const availability = this.#availability[index]!;
+    this.#reach(availability);
+    this.#row[this.#length] = index;
+    this.#place[index] = this.#length;
+    this.#length++;
+    this.#starts[this.#starts.length - 1] = this.#length;
+    for (let step = this.#starts.length - 2; step > availability; step--) {
+      const first = this.#starts[step]!;
+      this.#swap(this.#place[index]!, first);
+      this.#starts[step] = first + 1;
+    }
+    this.version++;
+  }
+
+  /** Makes sure that there is a stretch for an availability. */
+  #reach(availability: number): void {
+    while (this.#starts.length < availability + 2) {
+      this.#starts.push(this.#length);
+    }
+  }
+
+  #swap(a: number, b: number): void {
+    const [first, second] = [this.#row[a]!, this.#row[b]!];
+    this.#row[a] = second;
+    this.#row[b] = first;
+    this.#place[second] = a;
+    this.#place[first] = b;
+  }
+}
