@@ -207,8 +207,9 @@ export class PiecePicker {
     const member = this.#member(peer);
     this.#members.delete(member);
     const abandoned = this.#releaseAll(member);
-    if (member.isSeed) this.#row.seeds--;
-    else for (const index of member.have) this.#row.change(index, -1);
+    if (!member.isSeed) {
+      for (const index of member.have) this.#row.change(index, -1);
+    }
     return abandoned;
   }
 
@@ -235,9 +236,8 @@ export class PiecePicker {
     const member = this.#member(peer);
     member.nothingWaiting = -1;
     if (pieces.isFull) {
-      // Seeds make every piece equally less rare: one number serves.
+      // Seeds make every piece equally less rare: they change no order.
       member.isSeed = true;
-      this.#row.seeds++;
     } else {
       for (const index of pieces) this.#row.change(index, 1);
     }

@@ -4,7 +4,9 @@
  *
  * Every step of rarity is a stretch of the row; a piece that becomes more or
  * less rare changes places with the one at the edge of its stretch, so that
- * each change costs the same however long the row is.
+ * each change costs the same however long the row is. In its new stretch it is
+ * put at a random place: else bitfields, which are read from their start to
+ * their end, would put the row in order.
  *
  * @module
  */
@@ -13,8 +15,6 @@ import type { Bitfield } from "../bytes/bitfield.ts";
 
 /** The waiting pieces, rarest first. */
 export class RarityRow {
-  /** How many peers have every piece: they change no order. */
-  seeds = 0;
   /** Changes when a piece comes back into the row. */
   version = 0;
   readonly #row: Uint32Array;
@@ -25,6 +25,7 @@ export class RarityRow {
   /** Where the stretch of each availability begins; the last entry is the end. */
   #starts: number[] = [0];
   #length = 0;
+  readonly #random: () => number;
 
   /**
    * A row in which every piece is equally rare.
@@ -33,6 +34,7 @@ export class RarityRow {
    * @param random A number from 0 to less than 1.
    */
   constructor(wanted: Bitfield, random: () => number) {
+    this.#random = random;
     this.#row = Uint32Array.from(wanted);
     this.#availability = new Uint16Array(wanted.length);
     this.#place = new Int32Array(wanted.length).fill(-1);
@@ -89,6 +91,7 @@ export class RarityRow {
       this.#swap(this.#place[index]!, first);
       this.#starts[availability] = first + 1;
     }
+    this.#shuffle(index);
   }
 
   /**
@@ -113,7 +116,7 @@ export class RarityRow {
   /**
    * Puts a piece back, by the same way.
    *
-   * @param index A piece that does not wait.
+   * @param index A piece that was taken out.
    */
   add(index: number): void {
     const availability = this.#availability[index]!;
@@ -127,7 +130,19 @@ export class RarityRow {
       this.#swap(this.#place[index]!, first);
       this.#starts[step] = first + 1;
     }
+    this.#shuffle(index);
     this.version++;
+  }
+
+  /** Puts a piece at a random place of its stretch. */
+  #shuffle(index: number): void {
+    const availability = this.#availability[index]!;
+    const first = this.#starts[availability]!;
+    const length = this.#starts[availability + 1]! - first;
+    this.#swap(
+      this.#place[index]!,
+      first + Math.floor(this.#random() * length),
+    );
   }
 
   /** Makes sure that there is a stretch for an availability. */
