@@ -17,6 +17,13 @@
  * liar known at once. Others join when nothing else is left for them to do, or
  * when no more pieces may be open.
  *
+ * A piece whose hash was wrong must come from one peer alone the next time.
+ *
+ * Nobody is waited for without end: what a stalled peer was asked for counts
+ * as not asked, what a slow one was asked for is asked of others when they
+ * have nothing else to do, and a piece that is to come from one peer alone
+ * passes on when that peer goes or takes too long.
+ *
  * @module
  */
 
@@ -36,6 +43,18 @@ const RANDOM_FIRST_PIECES = 4;
 
 /** In the endgame a block is asked of so many peers at most. */
 const MAX_ASKED = 3;
+
+/**
+ * The one peer that gives all of a piece may take so long for a block, before
+ * another one may take the piece over; twice as long after every time.
+ */
+const EXCLUSIVE_PATIENCE_MS = 10_000;
+
+/**
+ * After so many attempts that ended half-way everybody may give blocks again:
+ * peers may come and go faster than one of them can send a long piece.
+ */
+const MAX_EXCLUSIVE_ATTEMPTS = 3;
 
 /** Blocks that a peer may still send although they were given up. */
 const MAX_OVERDUE = 1024;
@@ -151,13 +170,19 @@ export class PiecePicker {
   readonly #maxOpen: number;
   readonly #random: () => number;
   readonly #members = new Set<Member>();
+  /** Members that send nothing of what they were asked for. */
+  readonly #stalled = new Set<Member>();
   readonly #open = new Map<number, OpenPiece>();
   /** Open pieces that belong to nobody. */
   readonly #orphans = new Set<OpenPiece>();
+  /** Open pieces of which blocks are missing. */
+  #incomplete = 0;
   /** The free blocks of all open pieces. */
   #free = 0;
-  /** Pieces whose hash was wrong and which came from several peers. */
-  readonly #suspect = new Set<number>();
+  /** Open pieces that must come from their owner alone. */
+  readonly #exclusive = new Set<OpenPiece>();
+  /** Pieces whose hash was wrong → attempts since then that ended half-way. */
+  readonly #suspect = new Map<number, number>();
   readonly #row: RarityRow;
   #opened = 0;
 
@@ -180,7 +205,7 @@ export class PiecePicker {
     return this.#needed.count;
   }
 
-  /** The pieces of which a block was asked for, and not yet all are there. */
+  /** The pieces that were begun and are not verified yet. */
   get openCount(): number {
     return this.#open.size;
   }
@@ -206,6 +231,7 @@ export class PiecePicker {
   leave(peer: PickerPeer): number[] {
     const member = this.#member(peer);
     this.#members.delete(member);
+    this.#stalled.delete(member);
     const abandoned = this.#releaseAll(member);
     if (!member.isSeed) {
       for (const index of member.have) this.#row.change(index, -1);
@@ -295,9 +321,7 @@ export class PiecePicker {
         !take(piece)
       ) return blocks;
     }
-    if (this.#row.length === 0) {
-      this.#takeAsked(member, { ...options, blocks });
-    }
+    this.#takeAsked(member, { ...options, blocks });
     return blocks;
   }
 
@@ -334,7 +358,10 @@ export class PiecePicker {
     piece.askers[at] = undefined;
     piece.givers[at] = peer;
     piece.missing--;
+    this.#stalled.delete(member);
     if (piece.missing === 0) {
+      this.#incomplete--;
+      this.#exclusive.delete(piece);
       this.#disown(piece);
       this.#orphans.delete(piece);
     }
@@ -363,21 +390,42 @@ export class PiecePicker {
   }
 
   /**
-   * A peer stalls: the pieces that belong to it belong to nobody.
+   * A peer sends nothing of what it was asked for: that is free again, and
+   * what it is asked for from now on others may be asked for as well, until a
+   * block of it is of use.
    *
    * @param peer The peer.
    * @returns The pieces that begin anew: what came of them is worth nothing.
    */
-  disown(peer: PickerPeer): number[] {
-    const abandoned: number[] = [];
-    for (const piece of [...this.#member(peer).owned]) {
-      this.#disown(piece);
-      if (piece.isExclusive) {
-        this.#abandon(piece);
-        abandoned.push(piece.index);
+  stalled(peer: PickerPeer): number[] {
+    const member = this.#member(peer);
+    this.#stalled.add(member);
+    return this.#releaseAll(member);
+  }
+
+  /**
+   * A peer for which nothing is left may have a piece that was to come from
+   * another one alone, if that one stalls or takes too long.
+   *
+   * @param peer The peer.
+   * @param now The time in milliseconds.
+   * @returns The pieces that begin anew: what came of them is worth nothing.
+   */
+  takeOver(peer: PickerPeer, now: number): number[] {
+    const member = this.#member(peer);
+    if (this.#stalled.has(member)) return [];
+    for (const piece of this.#exclusive) {
+      if (
+        piece.owner !== member && member.have.has(piece.index) &&
+        this.#isHeldUp(piece, now)
+      ) {
+        // It must not take the piece back in turn.
+        this.#stalled.add(piece.owner!);
+        this.#restart(piece);
+        return [piece.index];
       }
     }
-    return abandoned;
+    return [];
   }
 
   /**
@@ -414,7 +462,7 @@ export class PiecePicker {
    */
   failed(index: number): PickerPeer[] {
     const piece = this.#open.get(index)!;
-    this.#suspect.add(index);
+    this.#suspect.set(index, 0);
     this.#abandon(piece);
     return piece.givers.filter((giver) => giver !== undefined);
   }
@@ -477,7 +525,9 @@ export class PiecePicker {
       this.#suspect.has(index),
     );
     this.#open.set(index, piece);
+    this.#incomplete++;
     this.#free += piece.free;
+    if (piece.isExclusive) this.#exclusive.add(piece);
     this.#own(piece, member);
     return piece;
   }
@@ -497,27 +547,43 @@ export class PiecePicker {
     }
   }
 
-  /** The endgame: takes blocks that others were asked for and have not sent. */
+  /**
+   * Takes blocks that others were asked for and have not sent: of stalled
+   * peers at any time, of all in the endgame.
+   */
   #takeAsked(
     member: Member,
     { count, now, patience, blocks }: PickOptions & { blocks: Block[] },
   ): void {
-    for (const other of this.#members) {
+    for (const other of this.#isEndgame ? this.#members : this.#stalled) {
       if (other === member) continue;
+      const isStalled = this.#stalled.has(other);
       for (const [id, askedAt] of other.requests) {
         if (blocks.length >= count) return;
         // What follows was asked for even later.
-        if (now - askedAt < patience) break;
+        if (now - askedAt < patience && !isStalled) break;
         const { index, begin } = this.blockOf(id);
         const piece = this.#open.get(index)!;
-        const at = begin / BLOCK_LENGTH;
         if (
           member.requests.has(id) || !member.have.has(index) ||
-          piece.isExclusive || piece.askers[at]!.length >= MAX_ASKED
+          piece.isExclusive
         ) continue;
+        const at = begin / BLOCK_LENGTH;
+        const active = piece.askers[at]!.filter((asker) =>
+          !this.#stalled.has(asker)
+        );
+        if (active.length >= MAX_ASKED) continue;
         blocks.push(this.#ask(piece, at, { member, now }));
       }
     }
+  }
+
+  /**
+   * Whether there is nothing new to begin: no piece waits, or as many as may
+   * be open wait for blocks.
+   */
+  get #isEndgame(): boolean {
+    return this.#row.length === 0 || this.#incomplete >= this.#maxOpen;
   }
 
   #ask(
@@ -538,7 +604,37 @@ export class PiecePicker {
       member.giveUp(id);
       this.#unask(id, member);
     }
-    return this.disown(member);
+    const abandoned: number[] = [];
+    for (const piece of [...member.owned]) {
+      this.#disown(piece);
+      if (!piece.isExclusive) continue;
+      this.#restart(piece);
+      abandoned.push(piece.index);
+    }
+    return abandoned;
+  }
+
+  /** Whether the owner of a piece stalls or takes too long for a block. */
+  #isHeldUp({ index, owner, askers }: OpenPiece, now: number): boolean {
+    if (this.#stalled.has(owner!)) return true;
+    const patience = EXCLUSIVE_PATIENCE_MS * 2 ** this.#suspect.get(index)!;
+    return askers.some((asked, at) =>
+      asked &&
+      now - owner!.requests.get(this.#idOf(this.#layout.block(index, at)))! >=
+        patience
+    );
+  }
+
+  /** An attempt to get a piece from one peer alone has ended half-way. */
+  #restart(piece: OpenPiece): void {
+    const attempts = this.#suspect.get(piece.index)! +
+      Number(piece.missing < piece.state.length);
+    if (attempts < MAX_EXCLUSIVE_ATTEMPTS) {
+      this.#suspect.set(piece.index, attempts);
+    } else {
+      this.#suspect.delete(piece.index);
+    }
+    this.#abandon(piece);
   }
 
   /** One peer fewer is asked for a block; without any it is free. */
@@ -555,7 +651,9 @@ export class PiecePicker {
   #abandon(piece: OpenPiece): void {
     this.#disown(piece);
     this.#orphans.delete(piece);
+    this.#exclusive.delete(piece);
     this.#open.delete(piece.index);
+    if (piece.missing > 0) this.#incomplete--;
     this.#free -= piece.free;
     piece.askers.forEach((askers, at) => {
       const id = this.#idOf(this.#layout.block(piece.index, at));

@@ -6,10 +6,14 @@
  */
 
 import { ProtocolError, type StorageError } from "../errors.ts";
-import type { PieceLayout } from "../metainfo/layout.ts";
+import type { Block, PieceLayout } from "../metainfo/layout.ts";
 import type { Peer } from "../peer/peer.ts";
 import { Blame } from "../policy/blame.ts";
-import type { PickerPeer, PiecePicker } from "../policy/piece_picker.ts";
+import type {
+  PickerPeer,
+  PickOptions,
+  PiecePicker,
+} from "../policy/piece_picker.ts";
 import { RateMeter } from "../policy/rate.ts";
 import { RequestWindow } from "../policy/request_window.ts";
 import type { PieceOutcome, PieceStore } from "../storage/piece_store.ts";
@@ -268,7 +272,7 @@ export class Download {
     if (room < Math.max(1, window.size * REFILL_SHARE)) return;
     const isIdle = seat.requests.size === 0;
     const patience = Math.max(MIN_PATIENCE_MS, 2 * (window.latency ?? 0));
-    const blocks = this.#picker.pick(seat, { count: room, now, patience });
+    const blocks = this.#choose(seat, { count: room, now, patience });
     if (isIdle) {
       if (blocks.length === 0) window.resumed();
       else source.lastBlockAt = now;
@@ -276,6 +280,14 @@ export class Download {
     peer.send(
       ...blocks.map((block): Message => ({ type: "request", ...block })),
     );
+  }
+
+  #choose(seat: PickerPeer, options: PickOptions): Block[] {
+    const blocks = this.#picker.pick(seat, options);
+    if (blocks.length > 0) return blocks;
+    const passedOn = this.#picker.takeOver(seat, options.now);
+    this.#discard(passedOn);
+    return passedOn.length > 0 ? this.#picker.pick(seat, options) : blocks;
   }
 
   #updateInterest({ peer, seat }: Source): void {
@@ -300,7 +312,7 @@ export class Download {
     if (seat.requests.size === 0 || now - source.lastBlockAt < SNUB_MS) return;
     window.stalled();
     source.lastBlockAt = now;
-    this.#discard(this.#picker.releaseAll(seat));
+    this.#discard(this.#picker.stalled(seat));
   }
 
   #convict(giver: PickerPeer): void {
