@@ -4,10 +4,20 @@
  * Too few, and the line idles while requests travel; too many, and blocks wait
  * in a slow peer's queue that a fast one could send. What is needed is the
  * bandwidth times the delay: the rate at which blocks arrive, times the time
- * from a request to its block when nothing queues, and some slack, so that the
- * window can grow when the peer turns out to be faster. Each round trip it
- * grows by the share which the slack has of the delay, until the rate grows no
- * more.
+ * from a request to its block when nothing queues. On top of it comes some
+ * slack, so that the window can grow when the peer turns out to be faster.
+ *
+ * ```
+ *   growing ── the rate grows no more ──► steady ◄──► draining
+ * ```
+ *
+ * - growing: one more for each block that comes, which doubles the window with
+ *   each round trip, until that does not make the blocks come faster;
+ * - steady: the rate times (the shortest delay + slack);
+ * - draining: with slack in it the queue is never empty, and a delay then says
+ *   nothing about the path. Once in a while the window is half of what is
+ *   needed, until a block has come that was asked for since: its delay is that
+ *   of the path, and from then on the one to go by.
  *
  * @module
  */
@@ -18,7 +28,7 @@ import { BLOCK_LENGTH } from "../metainfo/layout.ts";
 const FIRST_BLOCKS = 16;
 
 /** A slow peer keeps this many, so that it never waits for us. */
-const MIN_BLOCKS = 4;
+const MIN_BLOCKS = 3;
 
 /**
  * What clients take without saying so (BEP 10 `reqq`): libtorrent, the
@@ -29,12 +39,24 @@ const MAX_BLOCKS = 500;
 /**
  * How much may wait at the peer on top of what is on its way: covers a
  * scheduler's delay on either side. On a long path it is another delay, so
- * that the window doubles with each round trip.
+ * that the window can double with each round trip.
  */
 const MIN_SLACK_MS = 150;
 
-/** A path can become longer; then the shortest delay must be learnt anew. */
-const DELAY_MEMORY_MS = 60_000;
+/** A block that waits longer could have come from somebody else. */
+const MAX_SLACK_MS = 1000;
+
+/** The window doubles until the rate grows by less than this. */
+const GROWTH = 1.25;
+
+/** A path can become longer: how long the shortest delay is believed. */
+const DELAY_MEMORY_MS = 10_000;
+
+/** On a long path draining takes long: then it is believed so many times it. */
+const DELAY_MEMORY_TRIPS = 30;
+
+/** A delay that is longer by so little is still the shortest. */
+const DELAY_TOLERANCE = 1.1;
 
 /** A disk that sleeps, or a scheduler, may hold a block back that long. */
 const MIN_LATE_MS = 1000;
@@ -48,12 +70,16 @@ const RATE_INTERVAL_MS = 100;
 /** Follows the rate and the delay of one peer. */
 export class RequestWindow {
   #size = FIRST_BLOCKS;
-  #shortest = Infinity;
-  #shortestSince = 0;
-  #smoothed: number | undefined;
-  #countedSince: number | undefined;
-  #counted = 0;
+  #phase: "growing" | "steady" | "draining" = "growing";
+  /** Bytes per millisecond. */
   #rate = 0;
+  /** What has come since the last rate was taken. */
+  #counted = 0;
+  #countedSince: number | undefined;
+  #shortest = Infinity;
+  #shortestSeenAt = 0;
+  #drainingSince = 0;
+  #smoothed: number | undefined;
 
   /** How many blocks may be asked for at a time. */
   get size(): number {
@@ -88,40 +114,80 @@ export class RequestWindow {
     this.#smoothed = this.#smoothed === undefined
       ? delay
       : this.#smoothed + (delay - this.#smoothed) / 8;
-    if (delay < this.#shortest || now - this.#shortestSince > DELAY_MEMORY_MS) {
-      this.#shortest = delay;
-      this.#shortestSince = now;
-    }
-    this.#countedSince ??= askedAt;
     this.#counted += bytes;
-    // Until there is a rate: one more for each that comes doubles it a trip.
-    if (this.#rate === 0) this.#size = Math.min(MAX_BLOCKS, this.#size + 1);
-    // A rate needs at least a round trip: until then little can have come.
-    const interval = Math.max(RATE_INTERVAL_MS, this.#shortest);
-    if (now - this.#countedSince < interval) return;
-    const rate = this.#counted / (now - this.#countedSince);
-    // Up at once, down slowly: a pause is not yet a slower line.
-    this.#rate = rate > this.#rate ? rate : (this.#rate * 3 + rate) / 4;
-    this.#counted = 0;
-    this.#countedSince = now;
-    const slack = Math.max(MIN_SLACK_MS, this.#shortest);
-    const bytesWanted = this.#rate * (this.#shortest + slack);
-    this.#size = Math.min(
-      MAX_BLOCKS,
-      Math.max(MIN_BLOCKS, Math.ceil(bytesWanted / BLOCK_LENGTH)),
-    );
+    if (this.#phase === "draining") {
+      if (askedAt >= this.#drainingSince) this.#drained(delay, now);
+      return;
+    }
+    if (this.#phase === "growing") {
+      this.#size = Math.min(MAX_BLOCKS, this.#size + 1);
+    }
+    if (delay <= this.#shortest * DELAY_TOLERANCE) {
+      this.#shortest = Math.min(this.#shortest, delay);
+      this.#shortestSeenAt = now;
+    }
+    if (this.#countedSince === undefined) return this.#startCounting(now);
+    const elapsed = now - this.#countedSince;
+    if (elapsed < RATE_INTERVAL_MS) return;
+    this.#follow(this.#counted / elapsed, now);
+    this.#startCounting(now);
   }
 
   /** The peer was silent for a while: the pause is no part of its rate. */
   resumed(): void {
     this.#countedSince = undefined;
-    this.#counted = 0;
   }
 
   /** The peer stalls: until it sends again it is asked for one block. */
   stalled(): void {
     this.#size = 1;
     this.#rate = 0;
+    this.#phase = "growing";
     this.resumed();
+  }
+
+  get #slack(): number {
+    const slack = Math.max(MIN_SLACK_MS, this.#shortest);
+    return Math.min(MAX_SLACK_MS, slack);
+  }
+
+  get #memory(): number {
+    return Math.max(DELAY_MEMORY_MS, DELAY_MEMORY_TRIPS * this.#shortest);
+  }
+
+  #startCounting(now: number): void {
+    this.#counted = 0;
+    this.#countedSince = now;
+  }
+
+  /** There is a new rate. */
+  #follow(rate: number, now: number): void {
+    const isGrowing = rate >= this.#rate * GROWTH;
+    // Up at once, down slowly: a pause is not yet a slower line.
+    this.#rate = rate > this.#rate ? rate : (this.#rate * 3 + rate) / 4;
+    if (this.#phase === "growing") {
+      if (isGrowing) return;
+      this.#phase = "steady";
+    } else if (now - this.#shortestSeenAt > this.#memory) {
+      this.#phase = "draining";
+      this.#drainingSince = now;
+      return this.#resize(this.#shortest / 2);
+    }
+    this.#resize(this.#shortest + this.#slack);
+  }
+
+  /** A block has come that met no queue. */
+  #drained(delay: number, now: number): void {
+    this.#phase = "steady";
+    this.#shortest = delay;
+    this.#shortestSeenAt = now;
+    this.#resize(this.#shortest + this.#slack);
+    this.resumed();
+  }
+
+  /** Makes the window as long as the rate takes for so much time. */
+  #resize(ms: number): void {
+    const blocks = Math.ceil(this.#rate * ms / BLOCK_LENGTH);
+    this.#size = Math.min(MAX_BLOCKS, Math.max(MIN_BLOCKS, blocks));
   }
 }

@@ -34,6 +34,9 @@ const SNUB_MS = 20_000;
 /** Refilling a window that is nearly full would send single requests. */
 const REFILL_SHARE = 1 / 4;
 
+/** More in one write gains nothing, and bursts leave gaps on a long path. */
+const MAX_REFILL = 32;
+
 /** Blocks nobody asked for that are put down to confusion, not to malice. */
 const MAX_UNASKED = 64;
 
@@ -222,6 +225,7 @@ export class Download {
       case "unchoke":
         state.peerChoking = false;
         source.lastBlockAt = now;
+        source.window.resumed();
         return;
       case "have":
         if (state.receiveHave(message.index)) {
@@ -269,7 +273,8 @@ export class Download {
     const { peer, seat, window } = source;
     if (peer.state.peerChoking || !peer.state.amInterested) return;
     const room = window.size - seat.requests.size;
-    if (room < Math.max(1, window.size * REFILL_SHARE)) return;
+    const least = Math.min(MAX_REFILL, window.size * REFILL_SHARE);
+    if (room < Math.max(1, least)) return;
     const isIdle = seat.requests.size === 0;
     const patience = Math.max(MIN_PATIENCE_MS, 2 * (window.latency ?? 0));
     const blocks = this.#choose(seat, { count: room, now, patience });
