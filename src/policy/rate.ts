@@ -57,7 +57,6 @@ export class RateMeter {
     for (let i = 1; i <= steps; i++) {
       this.#buckets[(this.#bucket + i) % BUCKETS] = 0;
     }
-    if (steps === BUCKETS) this.#buckets.fill(0);
     if (bucket > this.#bucket) this.#bucket = bucket;
   }
 }
