@@ -15,6 +15,9 @@ import { BLOCK_LENGTH } from "../metainfo/layout.ts";
 /** Pieces under suspicion; the oldest is forgotten for a new one. */
 const MAX_SUSPECT_PIECES = 256;
 
+/** Attempts at one piece; the oldest is forgotten for a new one. */
+const MAX_ATTEMPTS = 8;
+
 interface Evidence<Giver> {
   giver: Giver;
   digest: Uint8Array;
@@ -38,16 +41,12 @@ export class Blame<Giver> {
   ): Giver | undefined {
     const first = givers[0];
     if (givers.every((giver) => giver === first)) return first;
-    if (this.#suspects.size >= MAX_SUSPECT_PIECES) {
-      const [oldest] = this.#suspects.keys();
-      if (oldest !== undefined) this.#suspects.delete(oldest);
-    }
-    const attempts = this.#suspects.get(index) ?? [];
+    const attempts = this.#suspects.get(index) ?? this.#suspect(index);
+    if (attempts.length >= MAX_ATTEMPTS) attempts.shift();
     attempts.push(givers.map((giver, at) => ({
       giver,
       digest: sha1(blockOf(piece, at)),
     })));
-    this.#suspects.set(index, attempts);
     return undefined;
   }
 
@@ -67,6 +66,16 @@ export class Blame<Giver> {
     }
     this.#suspects.delete(index);
     return liars;
+  }
+
+  #suspect(index: number): Evidence<Giver>[][] {
+    if (this.#suspects.size >= MAX_SUSPECT_PIECES) {
+      const [oldest] = this.#suspects.keys();
+      this.#suspects.delete(oldest!);
+    }
+    const attempts: Evidence<Giver>[][] = [];
+    this.#suspects.set(index, attempts);
+    return attempts;
   }
 }
 
