@@ -29,7 +29,7 @@ export interface Candidate {
 
 interface Entry extends Candidate {
   state: "idle" | "dialling" | "connected";
-  /** Attempts in a row that came to nothing. */
+  /** Attempts and connections in a row that came to nothing. */
   failures: number;
   /** Not to be dialled before. */
   notBefore: number;
@@ -136,7 +136,6 @@ export class PeerList {
     let best: Entry | undefined;
     for (const entry of this.#entries.values()) {
       if (entry.state !== "idle" || entry.notBefore > now) continue;
-      if (entry.source === "incoming") continue;
       if (!best || isBetter(entry, best)) best = entry;
     }
     if (best) best.state = "dialling";
@@ -155,7 +154,6 @@ export class PeerList {
     if (entry?.state === "connected") return false;
     if (entry) {
       entry.state = "connected";
-      entry.failures = 0;
     } else {
       this.#entries.set(key, {
         endpoint,
@@ -171,40 +169,40 @@ export class PeerList {
   }
 
   /**
-   * An endpoint could not be reached, or did not speak as it should.
+   * An endpoint could not be reached, or did not speak as it should. Whoever
+   * is connected to us from there meanwhile stays connected.
    *
    * @param endpoint The endpoint.
    * @param now The time in milliseconds.
    */
   failed(endpoint: Endpoint, now: number): void {
     const entry = this.#entries.get(formatEndpoint(endpoint));
-    if (!entry) return;
-    entry.state = "idle";
-    entry.failures++;
-    if (entry.failures >= MAX_FAILURES && entry.source !== "user") {
-      this.#entries.delete(formatEndpoint(endpoint));
-      return;
-    }
-    const pause = FIRST_PAUSE_MS * 2 ** (entry.failures - 1);
-    // Whoever failed together should not come back together.
-    const jitter = 1 + this.#random() / 4;
-    entry.notBefore = now + Math.min(pause, MAX_PAUSE_MS) * jitter;
+    if (entry?.state === "dialling") this.#backOff(entry, now);
   }
 
   /**
    * A connection that stood has ended.
    *
    * @param endpoint The other end.
-   * @param now The time in milliseconds.
+   * @param options Whether anything came of it, and the time in milliseconds.
    */
-  disconnected(endpoint: Endpoint, now: number): void {
+  disconnected(
+    endpoint: Endpoint,
+    { wasUseful, now }: { wasUseful: boolean; now: number },
+  ): void {
     const key = formatEndpoint(endpoint);
     const entry = this.#entries.get(key);
     if (!entry) return;
-    entry.state = "idle";
-    entry.notBefore = now + RECONNECT_PAUSE_MS;
-    // The port of a connection to us is not one where the peer listens.
-    if (entry.source === "incoming") this.#entries.delete(key);
+    if (entry.source === "incoming") {
+      // The port of a connection to us is not one where the peer listens.
+      this.#entries.delete(key);
+    } else if (wasUseful) {
+      entry.state = "idle";
+      entry.failures = 0;
+      entry.notBefore = now + RECONNECT_PAUSE_MS;
+    } else {
+      this.#backOff(entry, now);
+    }
   }
 
   /**
@@ -248,6 +246,19 @@ export class PeerList {
   isBanned(endpoint: Endpoint): boolean {
     return this.#offences.has(endpoint.hostname) &&
       !this.#entries.has(formatEndpoint(endpoint));
+  }
+
+  #backOff(entry: Entry, now: number): void {
+    entry.state = "idle";
+    entry.failures++;
+    if (entry.failures >= MAX_FAILURES && entry.source !== "user") {
+      this.#entries.delete(formatEndpoint(entry.endpoint));
+      return;
+    }
+    const pause = FIRST_PAUSE_MS * 2 ** (entry.failures - 1);
+    // Whoever failed together should not come back together.
+    const jitter = 1 + this.#random() / 4;
+    entry.notBefore = now + Math.min(pause, MAX_PAUSE_MS) * jitter;
   }
 
   /** Makes room: the idle candidate with the most failures goes. */

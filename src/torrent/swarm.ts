@@ -228,8 +228,9 @@ export class Swarm {
     } finally {
       this.#peers.delete(peer);
       const now = performance.now();
-      if (reason instanceof ProtocolError) candidates.failed(endpoint, now);
-      else candidates.disconnected(endpoint, now);
+      const wasUseful = !(reason instanceof ProtocolError) &&
+        peer.received.total > 0;
+      candidates.disconnected(endpoint, { wasUseful, now });
       handler.onDisconnected(peer, reason ?? new NetworkError("Stopped"));
       this.#wake?.();
     }
