@@ -177,14 +177,16 @@ export class PiecePicker {
   readonly #orphans = new Set<OpenPiece>();
   /** Open pieces of which blocks are missing. */
   #incomplete = 0;
-  /** The free blocks of all open pieces. */
-  #free = 0;
+  /** Open pieces with free blocks that may come from anybody. */
+  readonly #joinable = new Set<OpenPiece>();
   /** Open pieces that must come from their owner alone. */
   readonly #exclusive = new Set<OpenPiece>();
   /** Pieces whose hash was wrong → attempts since then that ended half-way. */
   readonly #suspect = new Map<number, number>();
   readonly #row: RarityRow;
   #opened = 0;
+  /** No request is older: spares most looks through all of them. */
+  #oldestRequest = -Infinity;
 
   /**
    * A picker that knows no peer.
@@ -315,11 +317,8 @@ export class PiecePicker {
       if (!piece) break;
       if (!take(piece)) return blocks;
     }
-    for (const piece of this.#free > 0 ? this.#open.values() : []) {
-      if (
-        piece.free > 0 && !piece.isExclusive && member.have.has(piece.index) &&
-        !take(piece)
-      ) return blocks;
+    for (const piece of this.#joinable) {
+      if (member.have.has(piece.index) && !take(piece)) return blocks;
     }
     this.#takeAsked(member, { ...options, blocks });
     return blocks;
@@ -501,10 +500,10 @@ export class PiecePicker {
   }
 
   #setState(piece: OpenPiece, at: number, state: number): void {
-    const change = Number(state === FREE) - Number(piece.state[at] === FREE);
+    piece.free += Number(state === FREE) - Number(piece.state[at] === FREE);
     piece.state[at] = state;
-    piece.free += change;
-    this.#free += change;
+    if (piece.free === 0) this.#joinable.delete(piece);
+    else if (!piece.isExclusive) this.#joinable.add(piece);
   }
 
   /** Opens the rarest waiting piece that a peer has. */
@@ -526,8 +525,7 @@ export class PiecePicker {
     );
     this.#open.set(index, piece);
     this.#incomplete++;
-    this.#free += piece.free;
-    if (piece.isExclusive) this.#exclusive.add(piece);
+    (piece.isExclusive ? this.#exclusive : this.#joinable).add(piece);
     this.#own(piece, member);
     return piece;
   }
@@ -551,30 +549,47 @@ export class PiecePicker {
    * Takes blocks that others were asked for and have not sent: of stalled
    * peers at any time, of all in the endgame.
    */
-  #takeAsked(
-    member: Member,
-    { count, now, patience, blocks }: PickOptions & { blocks: Block[] },
-  ): void {
-    for (const other of this.#isEndgame ? this.#members : this.#stalled) {
-      if (other === member) continue;
-      const isStalled = this.#stalled.has(other);
-      for (const [id, askedAt] of other.requests) {
-        if (blocks.length >= count) return;
-        // What follows was asked for even later.
-        if (now - askedAt < patience && !isStalled) break;
-        const { index, begin } = this.blockOf(id);
-        const piece = this.#open.get(index)!;
-        if (
-          member.requests.has(id) || !member.have.has(index) ||
-          piece.isExclusive
-        ) continue;
-        const at = begin / BLOCK_LENGTH;
-        const active = piece.askers[at]!.filter((asker) =>
-          !this.#stalled.has(asker)
-        );
-        if (active.length >= MAX_ASKED) continue;
-        blocks.push(this.#ask(piece, at, { member, now }));
+  #takeAsked(member: Member, options: PickOptions & { blocks: Block[] }): void {
+    const { now, patience } = options;
+    for (const other of this.#stalled) {
+      this.#takeFrom(other, { ...options, member, patience: 0 });
+    }
+    if (!this.#isEndgame || now - this.#oldestRequest < patience) return;
+    let oldest = now;
+    for (const other of this.#members) {
+      this.#takeFrom(other, { ...options, member });
+      for (const askedAt of other.requests.values()) {
+        oldest = Math.min(oldest, askedAt);
+        break;
       }
+    }
+    this.#oldestRequest = oldest;
+  }
+
+  /** Takes blocks that another one was asked for. */
+  #takeFrom(
+    other: Member,
+    { member, count, now, patience, blocks }: PickOptions & {
+      member: Member;
+      blocks: Block[];
+    },
+  ): void {
+    if (other === member) return;
+    for (const [id, askedAt] of other.requests) {
+      // What follows was asked for even later.
+      if (blocks.length >= count || now - askedAt < patience) return;
+      const { index, begin } = this.blockOf(id);
+      const piece = this.#open.get(index)!;
+      if (
+        member.requests.has(id) || !member.have.has(index) ||
+        piece.isExclusive
+      ) continue;
+      const at = begin / BLOCK_LENGTH;
+      const active = piece.askers[at]!.filter((asker) =>
+        !this.#stalled.has(asker)
+      );
+      if (active.length >= MAX_ASKED) continue;
+      blocks.push(this.#ask(piece, at, { member, now }));
     }
   }
 
@@ -652,9 +667,9 @@ export class PiecePicker {
     this.#disown(piece);
     this.#orphans.delete(piece);
     this.#exclusive.delete(piece);
+    this.#joinable.delete(piece);
     this.#open.delete(piece.index);
     if (piece.missing > 0) this.#incomplete--;
-    this.#free -= piece.free;
     piece.askers.forEach((askers, at) => {
       const id = this.#idOf(this.#layout.block(piece.index, at));
       for (const member of askers ?? []) member.giveUp(id);
