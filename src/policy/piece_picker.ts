@@ -5,10 +5,11 @@
  * The life of a piece that is wanted:
  *
  * ```
- *             pick()                    received() × all blocks
- *   waiting ─────────► open ───────────────────────────► complete
- *      ▲                │ ▲                                 │   │
- *      └── abandon() ───┘ └──────────── failed() ───────────┘   └─► verified()
+ *             pick()         received() × all blocks
+ *   waiting ─────────► open ────────────────────────► complete ──► verified()
+ *     ▲ ▲                │                                │
+ *     │ └────────────────┘ its only source goes           │
+ *     └───────────────────────────────────────────────────┘ failed()
  * ```
  *
  * Waiting pieces stand in one row, rarest first, in random order where they
