@@ -35,7 +35,7 @@ const SNUB_MS = 20_000;
 const REFILL_SHARE = 1 / 4;
 
 /** More in one write gains nothing, and bursts leave gaps on a long path. */
-const MAX_REFILL = 32;
+const MAX_REFILL = 64;
 
 /** Blocks nobody asked for that are put down to confusion, not to malice. */
 const MAX_UNASKED = 64;

@@ -16,7 +16,7 @@ const SNUB_MS = 20_000;
 
 /** A window is filled when so much of it is free, as in `torrent/download.ts`. */
 const REFILL_SHARE = 1 / 4;
-const MAX_REFILL = 32;
+const MAX_REFILL = 64;
 
 /** What a path is like. */
 export interface PathOptions {
