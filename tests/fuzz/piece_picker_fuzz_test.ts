@@ -119,6 +119,23 @@ class Model {
     this.#expectAbandoned(this.picker.stalled(peer.seat), peer);
   }
 
+  distrust(peer: ModelPeer): void {
+    const tainted = this.pieces.filter(({ phase, blocks }) =>
+      phase === "open" && blocks.some(({ giver }) => giver === peer)
+    );
+    assertEquals(
+      new Set(this.picker.distrust(peer.seat)),
+      new Set(tainted.map(({ index }) => index)),
+    );
+    for (const piece of tainted) {
+      for (const [at, { askers }] of piece.blocks.entries()) {
+        const id = piece.index * this.layout.blocksPerPiece + at;
+        for (const asker of [...askers]) this.#giveUp(asker, id);
+      }
+      this.#wait(piece);
+    }
+  }
+
   release(peer: ModelPeer, id: number): void {
     this.picker.release(peer.seat, id);
     this.#giveUp(peer, id);
@@ -425,8 +442,10 @@ function step(model: Model, random: () => number, now: number): void {
     model.release(peer, one([...peer.requests.keys()]) ?? 0);
   } else if (roll < 0.95) {
     model.choke(peer);
-  } else if (roll < 0.98) {
+  } else if (roll < 0.97) {
     model.stall(peer);
+  } else if (roll < 0.98) {
+    model.distrust(peer);
   } else {
     model.leave(peer);
   }
