@@ -28,6 +28,9 @@ const MAX_PATH_DEPTH = 100;
 /** What stands for a character that may not be in a name. */
 const REPLACEMENT = "_";
 
+/** Room for a dot and the number that tells two files apart. */
+const MAX_NUMBER_BYTES = 8;
+
 /** The longest ending that is kept when a name is shortened, with its dot. */
 const MAX_EXTENSION_BYTES = 32;
 
@@ -37,6 +40,9 @@ const FORBIDDEN = /[\/\\\x00-\x1f\x7f-\x9f\ufffd]/g;
 
 /** Characters nobody sees: they turn the text around or hide in it. */
 const INVISIBLE = /[\u061c\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]/g;
+
+const DECODER = new TextDecoder("utf-8", { ignoreBOM: true });
+const ENCODER = new TextEncoder();
 
 const WINDOWS_FORBIDDEN = /[<>:"|?*]/g;
 const WINDOWS_RESERVED = /^(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$)/i;
@@ -52,7 +58,7 @@ export function safeName(
   raw: Uint8Array,
   rules: NameRules,
 ): string | undefined {
-  let name = new TextDecoder("utf-8", { ignoreBOM: true }).decode(raw)
+  let name = DECODER.decode(raw)
     .replace(INVISIBLE, "")
     .replace(FORBIDDEN, REPLACEMENT);
   if (rules.windows) {
@@ -99,35 +105,60 @@ export function safePath(
  * @returns As many paths, no two of which meet.
  */
 export function distinctPaths(
-  paths: readonly string[][],
+  paths: readonly (readonly string[])[],
   rules: NameRules,
-): string[][] {
+): (readonly string[])[] {
   const fold = (path: readonly string[]) => {
     const text = path.join("/");
-    return rules.foldsCase ? text.normalize("NFC").toLowerCase() : text;
+    return rules.foldsCase ? foldCase(text) : text;
   };
-  const folders = new Set<string>();
-  for (const path of paths) {
-    for (let depth = path.length - 1; depth > 0; depth--) {
-      const folder = fold(path.slice(0, depth));
-      if (folders.has(folder)) break;
-      folders.add(folder);
-    }
-  }
-  // Names that are taken as they stand keep them: only the later ones move.
-  const taken = new Set<string>(folders);
-  const next = new Map<string, number>();
-  return paths.map((path) => {
-    const wanted = fold(path);
+  const folded = paths.map(fold);
+  const isFolder = folderTest(folded);
+  const taken = new Set<string>();
+  const numbers = new Map<string, number>();
+  return paths.map((path, i) => {
     let chosen = path;
-    let number = next.get(wanted) ?? 1;
-    while (taken.has(fold(chosen))) {
-      chosen = [...path.slice(0, -1), numbered(path.at(-1)!, number++)];
+    let key = folded[i]!;
+    if (taken.has(key) || isFolder(key)) {
+      const folder = path.slice(0, -1);
+      const [stem, extension] = splitExtension(path.at(-1)!);
+      const short = shortenName(
+        stem,
+        MAX_NAME_BYTES - utf8Length(extension) - MAX_NUMBER_BYTES,
+      );
+      // Names of one stem share their numbers: none is tried a second time.
+      const family = fold([...folder, short, extension]);
+      let number = numbers.get(family) ?? 1;
+      do {
+        chosen = [...folder, `${short}.${number++}${extension}`];
+        key = fold(chosen);
+      } while (taken.has(key) || isFolder(key));
+      numbers.set(family, number);
     }
-    if (chosen !== path) next.set(wanted, number);
-    taken.add(fold(chosen));
+    taken.add(key);
     return chosen;
   });
+}
+
+/** The same text for all names that one file system may take for one. */
+function foldCase(text: string): string {
+  return text.normalize("NFC").toLowerCase();
+}
+
+/** Tells whether a path is a folder, which is: whether others lie below it. */
+function folderTest(paths: readonly string[]): (path: string) => boolean {
+  const sorted = paths.toSorted();
+  return (path) => {
+    const start = `${path}/`;
+    let low = 0;
+    let high = sorted.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (sorted[middle]! < start) low = middle + 1;
+      else high = middle;
+    }
+    return sorted[low]?.startsWith(start) ?? false;
+  };
 }
 
 /**
@@ -140,20 +171,9 @@ export function distinctPaths(
 export function shortenName(name: string, maxBytes: number): string {
   if (utf8Length(name) <= maxBytes) return name;
   const [stem, extension] = splitExtension(name);
-  let room = maxBytes - utf8Length(extension);
-  let kept = "";
-  for (const character of stem) {
-    room -= utf8Length(character);
-    if (room < 0) break;
-    kept += character;
-  }
-  return kept + extension;
-}
-
-function numbered(name: string, number: number): string {
-  const [stem, extension] = splitExtension(name);
-  const suffix = `.${number}${extension}`;
-  return shortenName(stem, MAX_NAME_BYTES - utf8Length(suffix)) + suffix;
+  const room = new Uint8Array(maxBytes - utf8Length(extension));
+  const { read } = ENCODER.encodeInto(stem, room);
+  return stem.slice(0, read) + extension;
 }
 
 function splitExtension(name: string): [stem: string, extension: string] {
@@ -165,5 +185,5 @@ function splitExtension(name: string): [stem: string, extension: string] {
 }
 
 function utf8Length(text: string): number {
-  return new TextEncoder().encode(text).length;
+  return ENCODER.encode(text).length;
 }

@@ -246,6 +246,17 @@ Deno.test("distinctPaths() agrees with libtorrent about sets without pads", () =
   }
 });
 
+Deno.test("distinctPaths() keeps new names within 255 bytes", () => {
+  const long = "あ".repeat(83) + ".mkv";
+  const paths = distinct([long, long, long], LINUX_NAMES);
+  assertEquals(paths, [
+    long,
+    "あ".repeat(81) + ".1.mkv",
+    "あ".repeat(81) + ".2.mkv",
+  ]);
+  for (const path of paths) assertConfined(path);
+});
+
 Deno.test("distinctPaths() tells names apart that only their length made equal", () => {
   const stem = "x".repeat(245);
   const names = ["0000000001", "0000000002", "0000000003"].map((end) =>
@@ -254,4 +265,21 @@ Deno.test("distinctPaths() tells names apart that only their length made equal",
   const paths = distinct([...names, ...names], LINUX_NAMES);
   assertEquals(new Set(paths).size, 6);
   for (const path of paths) assertConfined(path);
+});
+
+Deno.test("distinctPaths() takes time for each file, not for each pair", () => {
+  const names = Array.from(
+    { length: 20_000 },
+    (_, i) => "x".repeat(245) + String(i).padStart(10, "0"),
+  );
+  const long = distinct([...names, ...names], LINUX_NAMES);
+  assertEquals(new Set(long).size, 40_000);
+  const same = distinct(Array(40_000).fill("same"), LINUX_NAMES);
+  assertEquals(new Set(same).size, 40_000);
+  const counted = Array.from({ length: 20_000 }, (_, i) => `same.${i}`);
+  const met = distinct(
+    [...counted, ...Array(20_000).fill("same")],
+    LINUX_NAMES,
+  );
+  assertEquals(new Set(met).size, 40_000);
 });
