@@ -142,7 +142,8 @@ export function distinctPaths(
 
 /** The same text for all names that one file system may take for one. */
 function foldCase(text: string): string {
-  return text.normalize("NFC").toLowerCase();
+  // There and back again: some letters have two small or two great forms.
+  return text.toLowerCase().toUpperCase().normalize("NFC");
 }
 
 /** Tells whether a path is a folder, which is: whether others lie below it. */

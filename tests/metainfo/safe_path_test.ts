@@ -214,6 +214,16 @@ const MEETINGS: [
     { "\u00e9": "\u00e9" },
     { "E\u0301": "E\u0301.1" },
   ]],
+  ["letters with two forms", MAC_NAMES, [
+    { "ΟΔΟΣ": "ΟΔΟΣ" },
+    { "οδος": "οδος.1" },
+    { "οδοσ": "οδοσ.2" },
+    { "\u212a": "\u212a" },
+    { "k": "k.1" },
+    { "straße": "straße" },
+    { "STRASSE": "STRASSE.1" },
+    { "STRA\u1e9eE": "STRA\u1e9eE.2" },
+  ]],
   ["folders whose case differs", MAC_NAMES, [
     { "A/x": "A/x" },
     { "a/x": "a/x.1" },
