@@ -45,7 +45,7 @@ const DECODER = new TextDecoder("utf-8", { ignoreBOM: true });
 const ENCODER = new TextEncoder();
 
 const WINDOWS_FORBIDDEN = /[<>:"|?*]/g;
-const WINDOWS_RESERVED = /^(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$)/i;
+const WINDOWS_RESERVED = /^(con|prn|aux|nul|(com|lpt)[0-9¹²³]) *(\.|$)/i;
 
 /**
  * One element of a path as a safe name.
@@ -58,18 +58,19 @@ export function safeName(
   raw: Uint8Array,
   rules: NameRules,
 ): string | undefined {
-  let name = DECODER.decode(raw)
+  const name = DECODER.decode(raw)
     .replace(INVISIBLE, "")
     .replace(FORBIDDEN, REPLACEMENT);
-  if (rules.windows) {
-    name = name.replace(WINDOWS_FORBIDDEN, REPLACEMENT)
-      .replace(/[. ]+$/, "")
-      .replace(WINDOWS_RESERVED, "_$1$2");
-  }
   if (name === "" || name === ".") return undefined;
   // It stays a level of its own, so that what lies below it stays below.
   if (name === "..") return REPLACEMENT.repeat(2);
-  return shortenName(name, MAX_NAME_BYTES);
+  if (!rules.windows) return shortenName(name, MAX_NAME_BYTES);
+  // A byte is left for the mark of a reserved name.
+  return shortenName(
+    name.replace(WINDOWS_FORBIDDEN, REPLACEMENT),
+    MAX_NAME_BYTES - REPLACEMENT.length,
+  ).replace(/[. ]+$/, "").replace(WINDOWS_RESERVED, `${REPLACEMENT}$&`) ||
+    undefined;
 }
 
 /**

@@ -102,6 +102,41 @@ Deno.test("safeName() rewrites what is special", async (t) => {
   }
 });
 
+Deno.test("safeName() leaves to Linux what only Windows reserves", async (t) => {
+  const table: [raw: string, windows: string | undefined][] = [
+    ["con", "_con"],
+    ["CON.txt", "_CON.txt"],
+    ["nul .tar.gz", "_nul .tar.gz"],
+    ["COM1", "_COM1"],
+    ["lpt9.x", "_lpt9.x"],
+    ["com\u00b9", "_com\u00b9"],
+    ["com10", "com10"],
+    ["console", "console"],
+    ['a<b>c:d"e|f?g*h', "a_b_c_d_e_f_g_h"],
+    ["C:", "C_"],
+    ["trailing. . .", "trailing"],
+    ["...", undefined],
+    ["   ", undefined],
+    ["con. ", "_con"],
+    [`nul${" ".repeat(300)}x`, "_nul"],
+    [`con.${"x".repeat(300)}`, `_con.${"x".repeat(250)}`],
+  ];
+  for (const [raw, windows] of table) {
+    await t.step(raw.slice(0, 20), () => {
+      const linux = safeName(utf8(raw), LINUX_NAMES);
+      assertEquals(linux, shortenName(raw, MAX_NAME_BYTES));
+      const name = safeName(utf8(raw), WINDOWS_NAMES);
+      assertEquals(name, windows);
+      if (name) assertConfined(name);
+    });
+  }
+});
+
+Deno.test('safeName() never makes of ".." a name that goes up, on Windows neither', () => {
+  assertEquals(safeName(utf8(".."), WINDOWS_NAMES), "__");
+  assertEquals(safeName(utf8(".. "), WINDOWS_NAMES), undefined);
+});
+
 Deno.test("safeName() counts bytes, not characters", () => {
   const name = safeName(utf8("あ".repeat(86)), LINUX_NAMES);
   assertEquals(name, "あ".repeat(85));
