@@ -39,7 +39,8 @@ const MAX_EXTENSION_BYTES = 32;
 const FORBIDDEN = /[\/\\\x00-\x1f\x7f-\x9f\ufffd]/g;
 
 /** Characters nobody sees: they turn the text around or hide in it. */
-const INVISIBLE = /[\u061c\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]/g;
+const INVISIBLE =
+  /[\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g;
 
 const DECODER = new TextDecoder("utf-8", { ignoreBOM: true });
 const ENCODER = new TextEncoder();

@@ -86,6 +86,8 @@ Deno.test("safeName() rewrites what is special", async (t) => {
     [utf8("bidi\u202egpj.exe"), "bidigpj.exe"],
     [utf8("\u2066isolated\u2069"), "isolated"],
     [utf8("z\u200bero\u2060 width\ufeff"), "zero width"],
+    [utf8("lines\u2028and\u2029paragraphs"), "linesandparagraphs"],
+    [utf8("soft\u00adhyphen"), "softhyphen"],
     [utf8("\ufeff"), undefined],
     [utf8(".\u200b."), "__"],
     [hex("ff"), "_"],
