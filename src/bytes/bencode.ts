@@ -38,8 +38,11 @@ export interface RawEntry {
 /** Nothing in use is nested deeper; a flood of brackets ends here. */
 const MAX_DEPTH = 100;
 
-/** Three million values are 10 MB of the smallest: no torrent in use has more. */
+/** libtorrent's limit; a torrent of a hundred thousand files has a fifth. */
 const MAX_VALUES = 3_000_000;
+
+/** Values that are built take memory, up to a hundred times their bytes. */
+const MAX_BUILT_VALUES = 500_000;
 
 /** A length is refused before it is computed beyond this many digits. */
 const MAX_LENGTH_DIGITS = 10;
@@ -87,24 +90,61 @@ export function decodeBencodePrefix(
 }
 
 /**
- * The entries of a bencoded dictionary, in the order in which they are
- * written, a repeated key as often as it stands there.
+ * The length of the value at the start of some bytes, which is checked but not
+ * built: that takes no memory, whatever it is.
  *
- * @param bytes Bytes that begin with a bencoded dictionary.
- * @returns The entries; their values are views into `bytes`.
- * @throws {BencodeError} If the bytes do not begin with a dictionary.
+ * @param bytes Bytes that begin with a bencoded value.
+ * @returns How many bytes it takes.
+ * @throws {BencodeError} If the bytes do not begin with a bencoded value.
  */
-export function dictionaryEntries(bytes: Uint8Array): RawEntry[] {
+export function bencodedLength(bytes: Uint8Array): number {
   const reader = new Reader(bytes);
-  const entries: RawEntry[] = [];
-  reader.open(DICTIONARY);
+  reader.skip(0);
+  return reader.offset;
+}
+
+/**
+ * The entries of a bencoded dictionary, in the order in which they are
+ * written, a repeated key as often as it stands there. One is read at a time,
+ * and its value not built.
+ *
+ * @param bytes Bytes that begin with a bencoded value.
+ * @returns The entries, or `undefined` if the value is no dictionary. Going
+ * through them throws `BencodeError` where the dictionary breaks off.
+ */
+export function dictionaryEntries(
+  bytes: Uint8Array,
+): Iterable<RawEntry> | undefined {
+  return bytes[0] === DICTIONARY ? readEntries(bytes) : undefined;
+}
+
+function* readEntries(bytes: Uint8Array): Generator<RawEntry> {
+  const reader = new Reader(bytes);
+  reader.open();
   while (!reader.close()) {
     const key = latin1(reader.byteString());
-    const start = reader.offset;
-    reader.value(1);
-    entries.push({ key, bytes: bytes.subarray(start, reader.offset) });
+    yield { key, bytes: reader.raw() };
   }
-  return entries;
+}
+
+/**
+ * The items of a bencoded list as they are written. One is read at a time, and
+ * not built.
+ *
+ * @param bytes Bytes that begin with a bencoded value.
+ * @returns Views into `bytes`, or `undefined` if the value is no list. Going
+ * through them throws `BencodeError` where the list breaks off.
+ */
+export function listItems(
+  bytes: Uint8Array,
+): Iterable<Uint8Array> | undefined {
+  return bytes[0] === LIST ? readItems(bytes) : undefined;
+}
+
+function* readItems(bytes: Uint8Array): Generator<Uint8Array> {
+  const reader = new Reader(bytes);
+  reader.open();
+  while (!reader.close()) yield reader.raw();
 }
 
 /**
@@ -216,19 +256,19 @@ class Reader {
 
   constructor(readonly bytes: Uint8Array) {}
 
+  /** The next value, built. */
   value(depth: number): BencodeValue {
-    if (depth > MAX_DEPTH) throw this.#error("nested too deep");
-    if (++this.#values > MAX_VALUES) throw this.#error("too many values");
+    this.#count(depth, MAX_BUILT_VALUES);
     const byte = this.bytes[this.offset];
     if (byte === INTEGER) return this.#integer();
     if (byte === LIST) {
-      this.open(LIST);
+      this.open();
       const list: BencodeValue[] = [];
       while (!this.close()) list.push(this.value(depth + 1));
       return list;
     }
     if (byte === DICTIONARY) {
-      this.open(DICTIONARY);
+      this.open();
       const dictionary: BencodeDictionary = new Map();
       while (!this.close()) {
         const key = latin1(this.byteString());
@@ -240,13 +280,39 @@ class Reader {
     return this.byteString();
   }
 
-  open(kind: number): void {
-    if (this.bytes[this.offset] !== kind) {
-      throw this.#error("expected a dictionary");
+  /** Goes past the next value. */
+  skip(depth: number): void {
+    this.#count(depth, MAX_VALUES);
+    const byte = this.bytes[this.offset];
+    if (byte === INTEGER) {
+      this.#integer();
+    } else if (byte === LIST) {
+      this.open();
+      while (!this.close()) this.skip(depth + 1);
+    } else if (byte === DICTIONARY) {
+      this.open();
+      while (!this.close()) {
+        this.#skipString();
+        this.skip(depth + 1);
+      }
+    } else {
+      this.#skipString();
     }
+  }
+
+  /** The bytes of the next value, which lies in a list or a dictionary. */
+  raw(): Uint8Array {
+    const start = this.offset;
+    this.skip(1);
+    return this.bytes.subarray(start, this.offset);
+  }
+
+  /** Steps into the list or dictionary that begins here. */
+  open(): void {
     this.offset++;
   }
 
+  /** Steps out of a list or dictionary, if it ends here. */
   close(): boolean {
     if (this.bytes[this.offset] !== END) return false;
     this.offset++;
@@ -254,6 +320,19 @@ class Reader {
   }
 
   byteString(): Uint8Array {
+    const length = this.#stringLength();
+    const start = this.offset;
+    this.offset += length;
+    return this.bytes.subarray(start, this.offset);
+  }
+
+  #skipString(): void {
+    const length = this.#stringLength();
+    this.offset += length;
+  }
+
+  /** Reads what stands before the bytes of a string: they are all there. */
+  #stringLength(): number {
     const start = this.offset;
     const digits = this.#digits();
     if (digits === 0) throw this.#error("expected a value");
@@ -266,13 +345,12 @@ class Reader {
       length = length * 10 + this.bytes[i]! - ZERO;
     }
     if (this.bytes[this.offset] !== COLON) throw this.#error("expected ':'");
-    const from = this.offset + 1;
-    if (length > this.bytes.length - from) {
+    this.offset++;
+    if (length > this.bytes.length - this.offset) {
       this.offset = start;
       throw this.#error("string longer than the input");
     }
-    this.offset = from + length;
-    return this.bytes.subarray(from, this.offset);
+    return length;
   }
 
   #integer(): number | bigint {
@@ -298,6 +376,11 @@ class Reader {
     return this.offset - start;
   }
 
+  #count(depth: number, limit: number): void {
+    if (depth > MAX_DEPTH) throw this.#error("nested too deep");
+    if (++this.#values > limit) throw this.#error("too many values");
+  }
+
   #error(message: string): BencodeError {
     const problem = this.offset >= this.bytes.length
       ? "unexpected end of input"
@@ -305,6 +388,9 @@ class Reader {
     return new BencodeError(problem, this.offset);
   }
 }
+
+/** Arguments of one call: few enough for the stack. */
+const LATIN1_STEP = 1024;
 
 /**
  * Bytes as a string of one character for each byte, the form of a key.
@@ -314,7 +400,14 @@ class Reader {
  */
 export function latin1(bytes: Uint8Array): string {
   let text = "";
-  for (const byte of bytes) text += String.fromCharCode(byte);
+  if (bytes.length <= LATIN1_STEP) {
+    for (const byte of bytes) text += String.fromCharCode(byte);
+    return text;
+  }
+  // A text put together from single characters takes 32 times its length.
+  for (let at = 0; at < bytes.length; at += LATIN1_STEP) {
+    text += String.fromCharCode(...bytes.subarray(at, at + LATIN1_STEP));
+  }
   return text;
 }
 

@@ -10,14 +10,15 @@
 
 import {
   type BencodeDictionary,
+  bencodedLength,
   type BencodeValue,
   bytesAt,
   decodeBencode,
-  decodeBencodePrefix,
   dictionaryEntries,
   integerAt,
   latin1,
   listAt,
+  listItems,
   textAt,
 } from "../bytes/bencode.ts";
 import { type Endpoint, endpointOf } from "../bytes/endpoint.ts";
@@ -97,6 +98,9 @@ export interface MetainfoOptions {
  */
 const MAX_PIECE_LENGTH = 128 * 1024 * 1024;
 
+/** A little more than libtorrent's limits let through. */
+const MAX_FILES = 300_000;
+
 /** libtorrent's limit; 40 MiB of hashes. */
 const MAX_PIECES = 0x200000;
 
@@ -108,6 +112,29 @@ const MAX_WEB_SEEDS = 100;
 
 /** As many as a DHT bucket times a few; the rest adds nothing. */
 const MAX_NODES = 100;
+
+/** What is read of the file; nothing else in it is ever built. */
+const ROOT_KEYS = new Set([
+  "announce",
+  "announce-list",
+  "comment",
+  "created by",
+  "creation date",
+  "nodes",
+  "url-list",
+]);
+
+/** What is read of the info dictionary. */
+const INFO_KEYS = new Set([
+  "files",
+  "length",
+  "meta version",
+  "name",
+  "name.utf-8",
+  "piece length",
+  "pieces",
+  "private",
+]);
 
 /**
  * Reads a .torrent file.
@@ -122,15 +149,22 @@ export function parseMetainfo(
   bytes: Uint8Array,
   options: MetainfoOptions = {},
 ): Metainfo {
-  const { value: root } = decodeBencodePrefix(bytes);
-  if (!(root instanceof Map)) {
-    throw new MetainfoError("the file", "is not a dictionary");
+  const file = bytes.subarray(0, bencodedLength(bytes));
+  const entries = dictionaryEntries(file);
+  if (!entries) throw new MetainfoError("the file", "is not a dictionary");
+  const root: BencodeDictionary = new Map();
+  let info: Uint8Array | undefined;
+  for (const { key, bytes: value } of entries) {
+    if (key === "info") {
+      if (info) throw new MetainfoError("info", "stands there twice");
+      info = value;
+    } else if (ROOT_KEYS.has(key) && !root.has(key)) {
+      root.set(key, decodeBencode(value));
+    }
   }
-  const raw = dictionaryEntries(bytes).filter(({ key }) => key === "info");
-  if (raw.length === 0) throw new MetainfoError("info", "is missing");
-  if (raw.length > 1) throw new MetainfoError("info", "stands there twice");
+  if (!info) throw new MetainfoError("info", "is missing");
   return {
-    ...parseInfo(raw[0]!.bytes, options),
+    ...parseInfo(info, options),
     announceTiers: announceTiers(root),
     webSeeds: webSeeds(root),
     nodes: nodes(root),
@@ -167,11 +201,23 @@ export function parseInfo(
   options: MetainfoOptions = {},
 ): Info {
   const rules = options.names ?? LINUX_NAMES;
-  const info = decodeBencode(infoBytes);
-  if (!(info instanceof Map)) {
-    throw new MetainfoError("info", "is not a dictionary");
+  const entries = dictionaryEntries(infoBytes);
+  if (!entries) throw new MetainfoError("info", "is not a dictionary");
+  if (bencodedLength(infoBytes) !== infoBytes.length) {
+    throw new MetainfoError("info", "is followed by other bytes");
   }
-  refuseRepeated(infoBytes);
+  const info: BencodeDictionary = new Map();
+  let fileList: Uint8Array | undefined;
+  for (const { key, bytes } of entries) {
+    if (!INFO_KEYS.has(key)) continue;
+    // Two values for one key: programs would differ about what the torrent is.
+    if (info.has(key) || (key === "files" && fileList)) {
+      throw new MetainfoError(`info.${key}`, "stands there twice");
+    }
+    // The list of files is read file by file: built whole it is far too big.
+    if (key === "files") fileList = bytes;
+    else info.set(key, decodeBencode(bytes));
+  }
 
   const pieceLength = requiredInteger(info, "piece length", "info");
   if (pieceLength < 1 || pieceLength > MAX_PIECE_LENGTH) {
@@ -201,12 +247,10 @@ export function parseInfo(
     (latin1(rawName) === ".." ? undefined : safeName(rawName, rules)) ??
       encodeHex(infoHash);
 
-  const fileList = info.get("files");
-  const isMultiFile = fileList !== undefined;
-  if (isMultiFile && info.has("length")) {
+  if (fileList && info.has("length")) {
     throw new MetainfoError("info", "holds both 'length' and 'files'");
   }
-  const files = isMultiFile ? multipleFiles(fileList, name, rules) : [{
+  const files = fileList ? multipleFiles(fileList, name, rules) : [{
     path: [name],
     length: fileLength(info, "info"),
     kind: "file" as const,
@@ -234,7 +278,7 @@ export function parseInfo(
     infoHash,
     infoBytes,
     name,
-    isMultiFile,
+    isMultiFile: fileList !== undefined,
     files,
     layout,
     pieceHashes,
@@ -242,53 +286,54 @@ export function parseInfo(
   };
 }
 
-/** Two values for one key: programs would differ about what the torrent is. */
-function refuseRepeated(infoBytes: Uint8Array): void {
-  const seen = new Set<string>();
-  for (const { key } of dictionaryEntries(infoBytes)) {
-    if (seen.has(key)) {
-      throw new MetainfoError(`info.${printable(key)}`, "stands there twice");
-    }
-    seen.add(key);
-  }
-}
-
 function multipleFiles(
-  list: BencodeValue,
+  list: Uint8Array,
   name: string,
   rules: NameRules,
 ): TorrentFile[] {
-  if (!Array.isArray(list)) {
-    throw new MetainfoError("info.files", "is not a list");
-  }
-  if (list.length === 0) throw new MetainfoError("info.files", "is empty");
-  const parsed = list.map((entry, i) => {
-    const field = `info.files[${i}]`;
-    if (!(entry instanceof Map)) {
-      throw new MetainfoError(field, "is not a dictionary");
+  const items = listItems(list);
+  if (!items) throw new MetainfoError("info.files", "is not a list");
+  const listed: TorrentFile[] = [];
+  for (const item of items) {
+    if (listed.length >= MAX_FILES) {
+      throw new MetainfoError(
+        "info.files",
+        `has more than ${MAX_FILES} entries`,
+      );
     }
-    const attributes = textAt(entry, "attr") ?? "";
-    const kind: FileKind = attributes.includes("p")
-      ? "pad"
-      : attributes.includes("l")
-      ? "symlink"
-      : "file";
-    const length = kind === "symlink" && !entry.has("length")
-      ? 0
-      : fileLength(entry, field);
-    // Pads are never written, so they need no path and share one freely.
-    const path = kind === "pad"
-      ? [".pad", String(length)]
-      : filePath(entry, field, rules);
-    return { path: [name, ...path], length, kind };
-  });
-  const written = parsed.filter((file) => file.kind !== "pad");
-  const paths = distinctPaths(written.map((file) => file.path), rules);
-  const byFile = new Map(written.map((file, i) => [file, paths[i]!]));
-  return parsed.map((file) => ({
-    ...file,
-    path: byFile.get(file) ?? file.path,
-  }));
+    const field = `info.files[${listed.length}]`;
+    const file = listedFile(item, field, rules);
+    listed.push({ ...file, path: [name, ...file.path] });
+  }
+  if (listed.length === 0) throw new MetainfoError("info.files", "is empty");
+  const written = listed.filter((file) => file.kind !== "pad");
+  const paths = distinctPaths(written.map((file) => file.path), rules).values();
+  return listed.map((file) =>
+    file.kind === "pad" ? file : { ...file, path: paths.next().value! }
+  );
+}
+
+function listedFile(
+  item: Uint8Array,
+  field: string,
+  rules: NameRules,
+): TorrentFile {
+  const entry = decodeBencode(item);
+  if (!(entry instanceof Map)) {
+    throw new MetainfoError(field, "is not a dictionary");
+  }
+  const attributes = textAt(entry, "attr") ?? "";
+  // Pads are never written, so they need no path and share one freely.
+  if (attributes.includes("p")) {
+    const length = fileLength(entry, field);
+    return { path: [".pad", String(length)], length, kind: "pad" };
+  }
+  const isLink = attributes.includes("l");
+  return {
+    path: filePath(entry, field, rules),
+    length: isLink && !entry.has("length") ? 0 : fileLength(entry, field),
+    kind: isLink ? "symlink" : "file",
+  };
 }
 
 function filePath(
@@ -369,12 +414,4 @@ function texts(values: readonly (BencodeValue | undefined)[]): string[] {
   return values
     .filter((value) => value instanceof Uint8Array)
     .map((value) => new TextDecoder().decode(value));
-}
-
-/** A key for a message: what is not plain ASCII stands escaped. */
-function printable(key: string): string {
-  return JSON.stringify(key).slice(1, -1).replace(
-    /[^\x20-\x7e]/g,
-    (character) => `\\x${character.charCodeAt(0).toString(16)}`,
-  );
 }
