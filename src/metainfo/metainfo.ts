@@ -328,12 +328,10 @@ function listedFile(
     const length = fileLength(entry, field);
     return { path: [".pad", String(length)], length, kind: "pad" };
   }
-  const isLink = attributes.includes("l");
-  return {
-    path: filePath(entry, field, rules),
-    length: isLink && !entry.has("length") ? 0 : fileLength(entry, field),
-    kind: isLink ? "symlink" : "file",
-  };
+  const path = filePath(entry, field, rules);
+  // BEP 47: "The length of a symlink is always zero"
+  if (attributes.includes("l")) return { path, length: 0, kind: "symlink" };
+  return { path, length: fileLength(entry, field), kind: "file" };
 }
 
 function filePath(

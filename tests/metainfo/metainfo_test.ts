@@ -457,6 +457,24 @@ Deno.test("parseMetainfo() lets pads share a path and be without one", () => {
   ]);
 });
 
+Deno.test("parseMetainfo() gives symlinks no length", () => {
+  const link = { attr: "l", "symlink path": ["..", "..", "etc", "passwd"] };
+  const { files, layout } = parseMetainfo(multiple([
+    file("a"),
+    { ...link, path: ["b"] },
+    { ...link, path: ["c"], length: 425 },
+    { ...link, path: ["d"], length: -1 },
+    { ...link, path: ["a"], attr: "hlx" },
+  ]));
+  assertEquals(files.slice(1), [
+    { path: ["name", "b"], length: 0, kind: "symlink" },
+    { path: ["name", "c"], length: 0, kind: "symlink" },
+    { path: ["name", "d"], length: 0, kind: "symlink" },
+    { path: ["name", "a.1"], length: 0, kind: "symlink" },
+  ]);
+  assertEquals(layout.length, 1);
+});
+
 Deno.test("parseMetainfo() takes torrents of nothing", () => {
   const none = { pieces: "" };
   const { layout } = parseMetainfo(single({ ...none, length: 0 }));
