@@ -113,6 +113,9 @@ const MAX_WEB_SEEDS = 100;
 /** As many as a DHT bucket times a few; the rest adds nothing. */
 const MAX_NODES = 100;
 
+/** BitComet had pads before BEP 47 had its attribute. */
+const BITCOMET_PAD = "_____padding_file_";
+
 /** What is read of the file; nothing else in it is ever built. */
 const ROOT_KEYS = new Set([
   "announce",
@@ -331,7 +334,9 @@ function listedFile(
   const path = filePath(entry, field, rules);
   // BEP 47: "The length of a symlink is always zero"
   if (attributes.includes("l")) return { path, length: 0, kind: "symlink" };
-  return { path, length: fileLength(entry, field), kind: "file" };
+  const isPad = path.at(-1)!.startsWith(BITCOMET_PAD);
+  const length = fileLength(entry, field);
+  return { path, length, kind: isPad ? "pad" : "file" };
 }
 
 function filePath(

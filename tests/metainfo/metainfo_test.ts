@@ -457,6 +457,16 @@ Deno.test("parseMetainfo() lets pads share a path and be without one", () => {
   ]);
 });
 
+Deno.test("parseMetainfo() knows the pads that BitComet made", () => {
+  const { files } = parseMetainfo(multiple([
+    file("_____padding_file_0_if you see this file, update"),
+    file("sub", "_____padding_file_1"),
+    file("_____padding_file_", "not the last name"),
+    file("____padding_file_2"),
+  ]));
+  assertEquals(files.map(({ kind }) => kind), ["pad", "pad", "file", "file"]);
+});
+
 Deno.test("parseMetainfo() gives symlinks no length", () => {
   const link = { attr: "l", "symlink path": ["..", "..", "etc", "passwd"] };
   const { files, layout } = parseMetainfo(multiple([
