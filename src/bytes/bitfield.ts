@@ -68,8 +68,8 @@ export class Bitfield {
    * @returns Whether it is.
    */
   has(index: number): boolean {
-    const byte = this.#bytes[index >>> 3];
-    return byte !== undefined && (byte & (0x80 >> (index & 7))) !== 0;
+    return index >= 0 && index < this.length &&
+      (this.#bytes[index >>> 3]! & (0x80 >> (index & 7))) !== 0;
   }
 
   /**
@@ -119,10 +119,10 @@ export class Bitfield {
   }
 
   /**
-   * The first index of this set that is in another one too.
+   * An index of this set that is in another one too.
    *
    * @param other A set of the same length.
-   * @param from Where to begin; the search wraps around.
+   * @param from The search begins near this index, and wraps around.
    * @returns The index, or `undefined` if the sets have none in common.
    */
   firstCommon(other: Bitfield, from: number): number | undefined {
