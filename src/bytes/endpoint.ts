@@ -35,7 +35,7 @@ export function formatEndpoint({ hostname, port }: Endpoint): string {
  * @returns The endpoint, or `undefined` if it is none that can be dialled.
  */
 export function parseEndpoint(text: string): Endpoint | undefined {
-  const match = /^(\[[0-9a-fA-F:.]+\]|[^\s:/@?#\[\]]+):(\d{1,5})$/.exec(text);
+  const match = /^(\[[^:\]]*:[^\]]*\]|[^\s:/@?#\[\]]+):(\d{1,5})$/.exec(text);
   if (!match) return undefined;
   return endpointOf(match[1]!.replace(/^\[|\]$/g, ""), Number(match[2]));
 }
@@ -145,15 +145,22 @@ export function formatAddress(bytes: Uint8Array): string {
 
 const IPV4 = /^\d+\.\d+\.\d+\.\d+$/;
 
+/** What an IPv6 address may consist of. */
+const IPV6 = /^[0-9a-fA-F:.]+$/;
+
 /** IPv4 in IPv6 (RFC 4291 2.5.5.2), as the URL standard writes it. */
 const MAPPED = /^::ffff:([0-9a-f]+):([0-9a-f]+)$/;
 
 /** A name that a resolver may be asked for; also keeps URL syntax out. */
 const NAME = /^[A-Za-z0-9_]([A-Za-z0-9_.-]{0,252}[A-Za-z0-9_.])?$/;
 
+/** No name ends so, and resolvers take 127.1 and 2130706433 for addresses. */
+const NUMBER_AT_END = /(^|\.)(\d+|0x[0-9a-f]*)\.?$/i;
+
 function canonicalHostname(host: string): string | undefined {
   if (host.includes(":")) {
-    // The URL standard has the canonical text of an address.
+    // The URL standard has the canonical text of an address, but takes more.
+    if (!IPV6.test(host)) return undefined;
     const url = URL.parse(`http://[${host}]/`);
     if (!url) return undefined;
     const text = url.hostname.slice(1, -1);
@@ -166,7 +173,9 @@ function canonicalHostname(host: string): string | undefined {
     const parts = host.split(".").map(Number);
     return parts.every((part) => part <= 255) ? parts.join(".") : undefined;
   }
-  return NAME.test(host) ? host.toLowerCase() : undefined;
+  return NAME.test(host) && !NUMBER_AT_END.test(host)
+    ? host.toLowerCase()
+    : undefined;
 }
 
 /** Whether one host answers there: not "any", broadcast or multicast. */
