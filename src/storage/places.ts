@@ -43,9 +43,15 @@ export function placeFiles(
     path: join(root, ...path.slice(1)),
     kind,
   }));
-  const stem = shortenName(
-    basename(root),
-    MAX_NAME_BYTES - CONTROL_SUFFIX.length,
-  );
-  return { folder, root, files, control: join(folder, stem + CONTROL_SUFFIX) };
+  return { folder, root, files, control: join(folder, controlName(root)) };
+}
+
+/** Longer or shorter than the download's name, so that it is never the same. */
+function controlName(root: string): string {
+  const name = basename(root);
+  const room = MAX_NAME_BYTES - CONTROL_SUFFIX.length;
+  const stem = shortenName(name, room) === name
+    ? name
+    : shortenName(name, room - CONTROL_SUFFIX.length);
+  return stem + CONTROL_SUFFIX;
 }
