@@ -183,6 +183,11 @@ export class PieceLayout {
    * @returns The spans; empty files have none.
    */
   spans(offset: number, length: number): Span[] {
+    if (offset < 0 || offset + length > this.length) {
+      throw new RangeError(
+        `Cannot find byte ${offset + length}: the files have ${this.length}`,
+      );
+    }
     const spans: Span[] = [];
     let file = this.#fileAt(offset);
     let at = 0;
