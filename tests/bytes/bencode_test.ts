@@ -214,6 +214,12 @@ Deno.test("decodeBencode() goes a hundred levels down and no further", () => {
       bytes(open.repeat(depth) + "le" + close.repeat(depth));
     decodeBencode(nested(100));
     assertEquals(bencodedLength(nested(100)), nested(100).length);
+    const inside = (depth: number) => [
+      ...dictionaryEntries(nested(depth)) ?? [],
+      ...listItems(nested(depth)) ?? [],
+    ];
+    assertEquals(inside(100).length, 1);
+    assertThrows(() => inside(101), BencodeError, "too deep");
     for (const depth of [101, 1024, 4096]) {
       for (const read of [decodeBencode, bencodedLength]) {
         assertThrows(() => read(nested(depth)), BencodeError, "too deep");
