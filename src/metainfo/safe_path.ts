@@ -42,7 +42,7 @@ const FORBIDDEN = /[\/\\\x00-\x1f\x7f-\x9f\ufffd]/g;
 const INVISIBLE =
   /[\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g;
 
-const DECODER = new TextDecoder("utf-8", { ignoreBOM: true });
+const DECODER = new TextDecoder();
 const ENCODER = new TextEncoder();
 
 const WINDOWS_FORBIDDEN = /[<>:"|?*]/g;
