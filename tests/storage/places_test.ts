@@ -34,16 +34,11 @@ Deno.test("placeFiles() puts several files into a folder of their own", () => {
 });
 
 Deno.test("placeFiles() calls the download what the user says", async (t) => {
-  const table: [out: string, folder: string, root: string][] = [
-    ["new.iso", "/downloads", "/downloads/new.iso"],
-    ["sub/new.iso", "/downloads/sub", "/downloads/sub/new.iso"],
-    ["../new.iso", "/", "/new.iso"],
-    ["/elsewhere/new.iso", "/elsewhere", "/elsewhere/new.iso"],
-  ];
-  for (const [out, folder, root] of table) {
+  for (const out of ["new.iso", "new name", ".hidden"]) {
     await t.step(out, () => {
+      const root = `/downloads/${out}`;
       const places = placeFiles(SINGLE, { folder: "/downloads", out });
-      assertEquals(places.folder, folder);
+      assertEquals(places.folder, "/downloads");
       assertEquals(places.root, root);
       assertEquals(paths(places), [root]);
       assertEquals(places.control, `${root}.btget`);
