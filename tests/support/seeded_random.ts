@@ -29,5 +29,7 @@ export function seededRandom(seed: number): () => number {
  * @returns The bytes.
  */
 export function randomBytes(length: number, random: () => number): Uint8Array {
-  return Uint8Array.from({ length }, () => Math.floor(random() * 256));
+  const bytes = new Uint8Array(length);
+  for (let i = 0; i < length; i++) bytes[i] = Math.floor(random() * 256);
+  return bytes;
 }

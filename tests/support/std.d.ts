@@ -85,3 +85,8 @@ declare module "@std/assert" {
   ): Promise<E>;
   export function fail(message?: string): never;
 }
+
+declare module "@std/path" {
+  export function fromFileUrl(url: string | URL): string;
+  export function toFileUrl(path: string): URL;
+}
