@@ -16,7 +16,7 @@
 import { StorageError } from "../errors.ts";
 import type { PieceLayout, Span } from "../metainfo/layout.ts";
 import type { FileKind } from "../metainfo/metainfo.ts";
-import { storageError } from "./storage_error.ts";
+import { isOutOfDescriptors, storageError } from "./storage_error.ts";
 import { dirname } from "@std/path";
 
 /** Enough to go on with many files at once under `ulimit -n 256`. */
@@ -76,7 +76,9 @@ export class FileStorage implements AsyncDisposable {
   readonly #usable = new Set<number>();
   /** Folders that exist and are no links. */
   readonly #safeFolders = new Set<string>();
+  /** Files whose bytes a power loss could still take. */
   readonly #unsynced = new Set<number>();
+  #maxOpenFiles = MAX_OPEN_FILES;
   #queue: Promise<void> | undefined;
   #queuedBytes = 0;
   #slowUntil = 0;
@@ -282,7 +284,7 @@ export class FileStorage implements AsyncDisposable {
     if (handle) {
       this.#open.delete(file);
     } else {
-      while (this.#open.size >= MAX_OPEN_FILES) this.#closeOldest();
+      while (this.#open.size >= this.#maxOpenFiles) this.#closeOldest();
       handle = this.#openFile(file);
     }
     this.#open.set(file, handle);
@@ -320,7 +322,10 @@ export class FileStorage implements AsyncDisposable {
     return handle;
   }
 
-  /** Opens a path; when the process has no descriptors left, it uses ours. */
+  /**
+   * Opens a path. When the process has no descriptors left, fewer files stay
+   * open from now on: connections need some as well.
+   */
   #openPath(path: string, options: { createNew?: boolean }): Deno.FsFile {
     while (true) {
       try {
@@ -330,10 +335,10 @@ export class FileStorage implements AsyncDisposable {
           ...options,
         });
       } catch (error) {
-        const { code } = error as { code?: string };
-        if (code !== "EMFILE" && code !== "ENFILE") throw error;
-        if (this.#open.size === 0) throw error;
-        this.#closeOldest();
+        if (!isOutOfDescriptors(error) || this.#open.size === 0) throw error;
+        const kept = Math.floor(this.#open.size / 2);
+        while (this.#open.size > kept) this.#closeOldest();
+        this.#maxOpenFiles = Math.max(1, kept);
       }
     }
   }

@@ -5,7 +5,7 @@
  */
 
 import type { PieceLayout, Span } from "../metainfo/layout.ts";
-import { storageError } from "./storage_error.ts";
+import { isOutOfDescriptors, storageError } from "./storage_error.ts";
 
 /** Pieces are read in order, so few files are in use at a time. */
 const MAX_OPEN_FILES = 8;
@@ -78,14 +78,28 @@ export class PieceReader implements Disposable {
     if (handle) {
       this.#open.delete(file);
     } else {
-      if (this.#open.size >= MAX_OPEN_FILES) {
-        const [oldest] = this.#open.keys();
-        this.#open.get(oldest!)!.close();
-        this.#open.delete(oldest!);
-      }
-      handle = Deno.openSync(path);
+      if (this.#open.size >= MAX_OPEN_FILES) this.#closeOldest();
+      handle = this.#openPath(path);
     }
     this.#open.set(file, handle);
     return handle;
+  }
+
+  /** Opens a path; when the process has no descriptors left, it uses ours. */
+  #openPath(path: string): Deno.FsFile {
+    while (true) {
+      try {
+        return Deno.openSync(path);
+      } catch (error) {
+        if (!isOutOfDescriptors(error) || this.#open.size === 0) throw error;
+        this.#closeOldest();
+      }
+    }
+  }
+
+  #closeOldest(): void {
+    const [oldest] = this.#open.keys();
+    this.#open.get(oldest!)!.close();
+    this.#open.delete(oldest!);
   }
 }

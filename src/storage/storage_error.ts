@@ -59,3 +59,14 @@ export function storageError(error: unknown, path: string): StorageError {
     cause: error,
   });
 }
+
+/**
+ * Whether a file could not be opened because too many are open already.
+ *
+ * @param error What was thrown.
+ * @returns Whether closing one would help.
+ */
+export function isOutOfDescriptors(error: unknown): boolean {
+  const { code } = error as { code?: string };
+  return code === "EMFILE" || code === "ENFILE";
+}
