@@ -202,16 +202,27 @@ export class FileStorage implements AsyncDisposable {
     return undefined;
   }
 
-  /** Creates the files that have no bytes, and cuts those that are too long. */
+  /**
+   * Creates the files that have no bytes, and cuts those that are too long.
+   *
+   * @throws {StorageError} If a file is not what was written, or the disk
+   * refuses.
+   */
   finish(): void {
     for (let file = 0; file < this.#layout.fileCount; file++) {
       if (!this.isOnDisk(file)) continue;
+      const path = this.pathOf(file);
       const length = this.#layout.fileLength(file);
       const size = this.#canRead ? this.inspect(file)?.size : undefined;
-      if (length === 0 ? size === 0 : size === undefined || size <= length) {
-        continue;
+      if (size === length) continue;
+      if (length === 0 || (size !== undefined && size > length)) {
+        this.#guard(file, () => this.#file(file).truncateSync(length));
+      } else if (this.#canRead) {
+        throw new StorageError("io", {
+          message: `${path} was removed or cut while it was in use`,
+          path,
+        });
       }
-      this.#guard(file, () => this.#file(file).truncateSync(length));
     }
   }
 
@@ -311,7 +322,10 @@ export class FileStorage implements AsyncDisposable {
     if (this.#canRead) {
       // Between a look and an open a link could have taken its place.
       const [looked, opened] = [lstat(path), handle.statSync()];
-      if (!looked?.isFile || looked.ino !== opened.ino) {
+      if (
+        !looked?.isFile || looked.ino !== opened.ino ||
+        looked.dev !== opened.dev
+      ) {
         handle.close();
         throw new StorageError("exists", {
           message: `${path} was replaced while it was in use`,

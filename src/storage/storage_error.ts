@@ -17,6 +17,7 @@ const PROBLEMS: Record<string, StorageProblem> = {
   EEXIST: "exists",
   EISDIR: "exists",
   ENOTDIR: "exists",
+  ENOTEMPTY: "exists",
   ELOOP: "exists",
 };
 
