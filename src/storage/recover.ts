@@ -2,16 +2,16 @@
  * What lies on disk already → what of it is verified, and what may be changed.
  *
  * A file that exists is ours to complete if the control file says that this
- * download was begun here, or if at least one piece of it verifies: then it is
- * a copy of this torrent. Anything else is somebody's, and is not touched
- * without the user's word.
+ * download was begun here, or if a good part of it verifies: then it is a copy
+ * of this torrent. Anything else is somebody's, and is not touched without the
+ * user's word.
  *
  * @module
  */
 
 import { Bitfield } from "../bytes/bitfield.ts";
 import { StorageError } from "../errors.ts";
-import type { PieceLayout } from "../metainfo/layout.ts";
+import { BLOCK_LENGTH, type PieceLayout } from "../metainfo/layout.ts";
 import { type CheckJob, checkPieces } from "./check.ts";
 import {
   ControlFile,
@@ -24,6 +24,13 @@ import { delay } from "@std/async/delay";
 
 /** Looking at files holds the event loop for so many at a time. */
 const FILES_PER_SLICE = 500;
+
+/**
+ * So much of a file must verify before the rest of it may be changed. A
+ * torrent can be made so that one line or one byte of it is found in a file of
+ * the user's: that is no copy of the torrent.
+ */
+const MIN_EVIDENCE_BYTES = BLOCK_LENGTH;
 
 /** How far a check of existing files has come. */
 export interface CheckProgress {
@@ -258,9 +265,10 @@ function adopt(
   const foreign: string[] = [];
   facts.forEach((file, i) => {
     if (!file) return;
-    if (options.mayChange || isPartlyVerified(layout, { file: i, have })) {
+    const { isWhole, evidence } = verifiedPart(layout, { file: i, have });
+    if (options.mayChange || evidence >= MIN_EVIDENCE_BYTES) {
       storage.adopt(i);
-    } else if (file.size > 0 || layout.fileLength(i) > 0) {
+    } else if (!isWhole || file.size !== layout.fileLength(i)) {
       foreign.push(storage.pathOf(i));
     }
   });
@@ -270,21 +278,36 @@ function adopt(
     ? ` and ${foreign.length - 1} other files exist`
     : " exists";
   throw new StorageError("exists", {
-    message: `${path}${others} and nothing in there is of this torrent; ` +
+    message: `${path}${others} and may be somebody's: ` +
+      "too little in there is of this torrent; " +
       "move it away, choose another folder with --dir, or say --allow-overwrite",
     path,
   });
 }
 
-function isPartlyVerified(
+/** Whether all of a file is verified, and how much tells that it is a copy. */
+function verifiedPart(
   layout: PieceLayout,
   { file, have }: { file: number; have: Bitfield },
-): boolean {
+): { isWhole: boolean; evidence: number } {
   const { first, end } = layout.filePieces(file);
+  const begin = layout.fileOffset(file);
+  let isWhole = true;
+  let evidence = 0;
   for (let index = first; index < end; index++) {
-    if (have.has(index)) return true;
+    if (!have.has(index)) {
+      isWhole = false;
+      // Small pieces could be right by chance.
+    } else if (layout.pieceSize(index) >= BLOCK_LENGTH) {
+      const from = Math.max(begin, layout.pieceOffset(index));
+      const to = Math.min(
+        begin + layout.fileLength(file),
+        layout.pieceOffset(index + 1),
+      );
+      evidence += to - from;
+    }
   }
-  return false;
+  return { isWhole, evidence };
 }
 
 /** What the files will take of the disk beyond what they take now. */
