@@ -85,14 +85,16 @@ export async function recover(
   const { storage, infoHash, controlPath } = options;
   if (!storage.canRead) {
     // Every file is created anew; one that exists makes that fail.
+    if (!options.isReadOnly) storage.makeRoot();
     return { have: new Bitfield(layout.pieceCount), control: undefined };
   }
-  const facts = await inspectAll(layout, options);
   let control = await ControlFile.open(controlPath, {
     infoHash,
     create: false,
   });
   try {
+    // Under the lock: what is seen now is not changed by another process.
+    const facts = await inspectAll(layout, options);
     const record = options.mustCheckAll ? undefined : await control?.read({
       pieces: layout.pieceCount,
       files: layout.fileCount,
