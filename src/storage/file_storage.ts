@@ -157,9 +157,11 @@ export class FileStorage implements AsyncDisposable {
    * Permits to change a file that exists.
    *
    * @param file Its position in the list.
+   * @param options Whether what it holds would survive a power loss.
    */
-  adopt(file: number): void {
+  adopt(file: number, { isSynced }: { isSynced: boolean }): void {
     this.#usable.add(file);
+    if (!isSynced) this.#unsynced.add(file);
   }
 
   /** Makes the folder that everything lies in, and those above it. */

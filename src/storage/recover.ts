@@ -104,7 +104,7 @@ export async function recover(
       return { have, control };
     }
     const mayChange = options.mayOverwrite || control?.isResumed === true;
-    adopt(layout, { ...options, facts, have, mayChange });
+    adopt(layout, { ...options, facts, record, have, mayChange });
     storage.makeRoot();
     control ??= await ControlFile.open(controlPath, { infoHash, create: true });
     await checkFreeSpace(missingBytes(layout, { storage, facts }), {
@@ -259,17 +259,21 @@ function adopt(
   options: {
     storage: FileStorage;
     facts: Facts;
+    record: ResumeRecord | undefined;
     have: Bitfield;
     mayChange: boolean;
   },
 ): void {
-  const { storage, facts, have } = options;
+  const { storage, facts, record, have } = options;
   const foreign: string[] = [];
   facts.forEach((file, i) => {
     if (!file) return;
     const { isWhole, evidence } = verifiedPart(layout, { file: i, have });
     if (options.mayChange || evidence >= MIN_EVIDENCE_BYTES) {
-      storage.adopt(i);
+      // A record is written when all it speaks of has reached the disk; what
+      // was found by reading may be in memory only.
+      const isSynced = isSame(record?.files[i], file);
+      storage.adopt(i, { isSynced });
     } else if (!isWhole || file.size !== layout.fileLength(i)) {
       foreign.push(storage.pathOf(i));
     }
