@@ -90,18 +90,8 @@ export class ControlFile implements Disposable {
     path: string,
     options: ControlFileOptions,
   ): Promise<ControlFile | undefined> {
-    let file: Deno.FsFile;
-    try {
-      const info = await lstat(path);
-      if (info ? !info.isFile : !options.create) return undefined;
-      file = await Deno.open(path, {
-        read: true,
-        write: true,
-        ...(info ? {} : { createNew: true }),
-      });
-    } catch (error) {
-      throw storageError(error, path);
-    }
+    const file = await openRegular(path, options);
+    if (!file) return undefined;
     try {
       if (!await tryLock(file)) {
         throw new StorageError("locked", {
@@ -109,12 +99,19 @@ export class ControlFile implements Disposable {
           path,
         });
       }
+      if (!await isStillAt(path, file)) {
+        // Who had the lock before has finished and removed the file.
+        file.close();
+        return ControlFile.open(path, options);
+      }
       const head = new Uint8Array(RECORD_AT);
       const length = await readAt(file, 0, head);
       const owner = head.subarray(MAGIC.length);
       const isNew = length === 0;
       if (isNew) {
         await writeAt(file, 0, concat([MAGIC, options.infoHash]));
+        // Files that appear from now on are known to be ours by it.
+        await file.syncData();
       } else if (
         length < RECORD_AT ||
         !hashesEqual(head.subarray(0, MAGIC.length), MAGIC)
@@ -274,8 +271,43 @@ function decodeRecord(
   }
 }
 
-/** Deno before 2.9 can only wait for a lock, so there the wait is bounded. */
+/** Opens what lies at a path if it is a regular file, or creates one. */
+async function openRegular(
+  path: string,
+  { create }: { create: boolean },
+): Promise<Deno.FsFile | undefined> {
+  while (true) {
+    let info: Deno.FileInfo | undefined;
+    try {
+      info = await lstat(path);
+      if (info ? !info.isFile : !create) return undefined;
+      return await Deno.open(path, {
+        read: true,
+        write: true,
+        ...(info ? {} : { createNew: true }),
+      });
+    } catch (error) {
+      // Between the two calls another process has removed or created it.
+      const { NotFound, AlreadyExists } = Deno.errors;
+      const hasChanged = error instanceof (info ? NotFound : AlreadyExists);
+      if (!hasChanged) throw storageError(error, path);
+    }
+  }
+}
+
+/** Whether nobody else has the lock. */
 async function tryLock(file: Deno.FsFile): Promise<boolean> {
+  try {
+    return await askForLock(file);
+  } catch (error) {
+    if (error instanceof TypeError) throw error;
+    // Some network file systems have no locks; there it goes without.
+    return true;
+  }
+}
+
+/** Deno before 2.9 can only wait for a lock, so there the wait is bounded. */
+async function askForLock(file: Deno.FsFile): Promise<boolean> {
   const lockable = file as Deno.FsFile & {
     tryLock?: (exclusive: boolean) => Promise<boolean>;
   };
@@ -289,6 +321,13 @@ async function tryLock(file: Deno.FsFile): Promise<boolean> {
   } finally {
     patience.abort();
   }
+}
+
+/** Whether a path still leads to an open file, and by no link. */
+async function isStillAt(path: string, file: Deno.FsFile): Promise<boolean> {
+  const [found, opened] = [await lstat(path), await file.stat()];
+  return found?.isFile === true && found.ino === opened.ino &&
+    found.dev === opened.dev;
 }
 
 async function lstat(path: string): Promise<Deno.FileInfo | undefined> {
