@@ -156,6 +156,7 @@ export async function checkPieces(
   job: CheckJob,
   options: CheckOptions,
 ): Promise<void> {
+  options.signal.throwIfAborted();
   if (options.bytes >= MIN_BYTES_FOR_WORKERS) {
     const count = Math.min(navigator.hardwareConcurrency, MAX_WORKERS);
     if (count > 1 && mayStartWorkers()) {
