@@ -133,8 +133,9 @@ export class PieceStore {
    */
   add(block: Block, bytes: Uint8Array): void {
     const piece = this.#gathering.get(block.index) ?? this.#begin(block.index);
+    // What was hashed is what will be written: no block is taken twice.
+    if (!piece.blocks.add(block.begin / BLOCK_LENGTH)) return;
     piece.buffer.set(bytes, block.begin);
-    piece.blocks.add(block.begin / BLOCK_LENGTH);
     while (
       piece.contiguous < piece.length &&
       piece.blocks.has(piece.contiguous / BLOCK_LENGTH)

@@ -1,0 +1,334 @@
+import { assert, assertEquals, assertInstanceOf } from "@std/assert";
+import { Bitfield } from "../../src/bytes/bitfield.ts";
+import { StorageError } from "../../src/errors.ts";
+import {
+  type PieceOutcome,
+  PieceStore,
+} from "../../src/storage/piece_store.ts";
+import {
+  type DiskRecipe,
+  DiskScene,
+  pictureOf,
+} from "../support/disk_scene.ts";
+import { seededRandom } from "../support/seeded_random.ts";
+import { TempFolder } from "../support/temp_folder.ts";
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+
+/** A store over a torrent of which nothing is there, and what it says. */
+class StoreScene extends DiskScene implements AsyncDisposable {
+  readonly files = this.storage();
+  readonly have = new Bitfield(this.layout.pieceCount);
+  readonly outcomes: string[] = [];
+  readonly errors: StorageError[] = [];
+  /** The memory in which the pieces were put together. */
+  readonly buffers: ArrayBufferLike[] = [];
+  readonly store: PieceStore;
+
+  constructor(
+    folder: TempFolder,
+    recipe: DiskRecipe,
+    onPiece: (outcome: PieceOutcome) => void = () => {},
+  ) {
+    super(folder.path, recipe);
+    this.store = new PieceStore(this.layout, {
+      pieceHashes: this.pieceHashes,
+      storage: this.files,
+      have: this.have,
+      handler: {
+        onPiece: (outcome) => {
+          this.outcomes.push(`${outcome.type} ${outcome.index}`);
+          if (outcome.type === "failed") this.errors.push(outcome.error);
+          else this.buffers.push(outcome.piece.buffer);
+          onPiece(outcome);
+        },
+      },
+    });
+  }
+
+  /** Gives blocks of a piece, all in order if it is not said which. */
+  add(index: number, numbers?: number[]): void {
+    const count = this.layout.blockCount(index);
+    const all = Array.from({ length: count }, (_, number) => number);
+    for (const number of numbers ?? all) this.addBlock(index, { number });
+  }
+
+  addBlock(
+    index: number,
+    { number, change = 0 }: { number: number; change?: number },
+  ): void {
+    const block = this.layout.block(index, number);
+    const { begin, length } = block;
+    const bytes = this.piece(index).slice(begin, begin + length);
+    bytes[0]! ^= change;
+    this.store.add(block, bytes);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.store.settled();
+    await this.files[Symbol.asyncDispose]();
+  }
+}
+
+const SMALL: DiskRecipe = {
+  pieceLength: 48 * KIB,
+  files: [["t/a", 60 * KIB], ["t/b", 50 * KIB + 7]],
+};
+
+Deno.test("PieceStore writes a piece when its last block is there", async () => {
+  using folder = new TempFolder();
+  await using scene = new StoreScene(folder, SMALL);
+  const { store } = scene;
+  scene.add(1, [0, 1]);
+  assertEquals(scene.outcomes, []);
+  assertEquals(store.gatheringBytes, 32 * KIB);
+  scene.add(1, [2]);
+  await store.settled();
+  assertEquals(scene.outcomes, ["written 1"]);
+  assertEquals(store.gatheringBytes, 0);
+  assertEquals(store.verifiedBytes, 48 * KIB);
+  assertEquals(pictureOf(store.have), ".x.");
+  scene.add(0);
+  scene.add(2);
+  await store.settled();
+  assertEquals(store.verifiedBytes, scene.layout.length);
+  for (const file of [0, 1]) {
+    assertEquals(await Deno.readFile(scene.path(file)), scene.bytesOf(file));
+  }
+});
+
+Deno.test("PieceStore counts what was there before", () => {
+  using folder = new TempFolder();
+  const scene = new DiskScene(folder.path, SMALL);
+  const have = new Bitfield(3);
+  have.add(0);
+  have.add(2);
+  const store = new PieceStore(scene.layout, {
+    pieceHashes: scene.pieceHashes,
+    storage: scene.storage(),
+    have,
+    handler: { onPiece: () => {} },
+  });
+  assertEquals(store.verifiedBytes, 62 * KIB + 7);
+});
+
+Deno.test("PieceStore takes blocks in any order", async (t) => {
+  const random = seededRandom(1);
+  const orders: Record<string, (count: number) => number[]> = {
+    "first to last": (count) => Array.from({ length: count }, (_, i) => i),
+    "last to first": (count) =>
+      Array.from({ length: count }, (_, i) => count - 1 - i),
+    "from the middle": (count) =>
+      Array.from({ length: count }, (_, i) => (i + (count >> 1)) % count),
+    "shuffled": (count) =>
+      Array.from({ length: count }, (_, i) => i).sort(() => random() - 0.5),
+  };
+  for (const [name, order] of Object.entries(orders)) {
+    for (const pieceLength of [5, 16 * KIB, 20_000, 128 * KIB, MIB + 5]) {
+      await t.step(`${name}, pieces of ${pieceLength} bytes`, async () => {
+        using folder = new TempFolder();
+        const length = Math.floor(pieceLength * 2.6);
+        await using scene = new StoreScene(folder, {
+          pieceLength,
+          files: [["t", length]],
+        });
+        for (let index = 0; index < 3; index++) {
+          scene.add(index, order(scene.layout.blockCount(index)));
+        }
+        await scene.store.settled();
+        assert(scene.have.isFull);
+        assertEquals(await Deno.readFile(scene.path(0)), scene.payload);
+      });
+    }
+  }
+});
+
+Deno.test("PieceStore takes the blocks of many pieces at a time", async () => {
+  using folder = new TempFolder();
+  await using scene = new StoreScene(folder, {
+    pieceLength: 64 * KIB,
+    files: [["a", 900 * KIB]],
+  });
+  const { layout } = scene;
+  const blocks = Array.from(
+    { length: layout.pieceCount },
+    (_, index) =>
+      Array.from({ length: layout.blockCount(index) }, (_, number) => ({
+        index,
+        number,
+      })),
+  ).flat();
+  const random = seededRandom(2);
+  blocks.sort(() => random() - 0.5);
+  for (const { index, number } of blocks) scene.addBlock(index, { number });
+  await scene.store.settled();
+  assert(scene.have.isFull);
+  assertEquals(await Deno.readFile(scene.path(0)), scene.payload);
+});
+
+Deno.test("PieceStore shows a piece whose hash is wrong, and writes nothing", async () => {
+  using folder = new TempFolder();
+  let shown: Uint8Array | undefined;
+  await using scene = new StoreScene(folder, SMALL, (outcome) => {
+    if (outcome.type === "mismatch") shown = outcome.piece.slice();
+  });
+  scene.add(0, [2, 0]);
+  scene.addBlock(0, { number: 1, change: 1 });
+  assertEquals(scene.outcomes, ["mismatch 0"]);
+  const expected = scene.piece(0).slice();
+  expected[16 * KIB]! ^= 1;
+  assertEquals(shown, expected);
+  assert(scene.have.isEmpty);
+  assertEquals(scene.store.verifiedBytes, 0);
+  assertEquals(await Array.fromAsync(Deno.readDir(folder.path)), []);
+  // All of it has to come again.
+  scene.add(0, [0, 1]);
+  assertEquals(scene.outcomes.length, 1);
+  scene.add(0, [2]);
+  await scene.store.settled();
+  assertEquals(scene.outcomes, ["mismatch 0", "written 0"]);
+});
+
+Deno.test("PieceStore writes what it has hashed, whatever comes later", async () => {
+  using folder = new TempFolder();
+  await using scene = new StoreScene(folder, {
+    pieceLength: 512 * KIB,
+    files: [["a", 512 * KIB]],
+  });
+  scene.add(0, Array.from({ length: 31 }, (_, number) => number));
+  // The first blocks have been hashed already; these are other bytes.
+  for (const number of [0, 7, 30]) scene.addBlock(0, { number, change: 0xff });
+  scene.add(0, [31]);
+  await scene.store.settled();
+  assertEquals(scene.outcomes, ["written 0"]);
+  assertEquals(await Deno.readFile(scene.path(0)), scene.payload);
+});
+
+Deno.test("PieceStore.discard() forgets the blocks of a piece", async () => {
+  using folder = new TempFolder();
+  await using scene = new StoreScene(folder, SMALL);
+  scene.add(0, [0, 1]);
+  scene.store.discard(0);
+  scene.store.discard(1);
+  assertEquals(scene.store.gatheringBytes, 0);
+  scene.add(0, [2]);
+  assertEquals(scene.outcomes, []);
+  scene.add(0, [0, 1]);
+  await scene.store.settled();
+  assertEquals(scene.outcomes, ["written 0"]);
+});
+
+Deno.test("PieceStore says that a piece is there when it is on disk", async (t) => {
+  for (const pieceLength of [64 * KIB, 2 * MIB]) {
+    await t.step(`pieces of ${pieceLength} bytes`, async () => {
+      using folder = new TempFolder();
+      const checked: boolean[] = [];
+      await using scene = new StoreScene(folder, {
+        pieceLength,
+        files: [["a", 3 * pieceLength]],
+      }, ({ index }) => {
+        assert(scene.have.has(index));
+        const at = index * pieceLength;
+        const found = Deno.readFileSync(scene.path(0))
+          .subarray(at, at + pieceLength);
+        checked.push(found.every((byte, i) => byte === scene.piece(index)[i]));
+      });
+      for (const index of [1, 0, 2]) {
+        scene.add(index);
+        assertEquals(scene.have.count, scene.outcomes.length);
+      }
+      if (pieceLength > MIB) assertEquals(scene.outcomes, []);
+      await scene.store.settled();
+      assertEquals(checked, [true, true, true]);
+    });
+  }
+});
+
+Deno.test("PieceStore tells once that the disk refused a piece", async (t) => {
+  for (const pieceLength of [64 * KIB, 2 * MIB]) {
+    await t.step(`pieces of ${pieceLength} bytes`, async () => {
+      using folder = new TempFolder();
+      await using scene = new StoreScene(folder, {
+        pieceLength,
+        files: [["a", pieceLength], ["b", pieceLength]],
+      });
+      await Deno.mkdir(scene.path(0));
+      scene.add(0);
+      scene.add(1);
+      await scene.store.settled();
+      assertEquals(scene.outcomes, ["failed 0", "written 1"]);
+      assertInstanceOf(scene.errors[0], StorageError);
+      assertEquals(scene.errors[0].problem, "exists");
+      assertEquals(pictureOf(scene.have), ".x");
+      assertEquals(scene.store.verifiedBytes, pieceLength);
+    });
+  }
+});
+
+Deno.test("PieceStore uses its buffers again, and keeps 16 MiB at most", async (t) => {
+  await t.step("small pieces", async () => {
+    using folder = new TempFolder();
+    await using scene = new StoreScene(folder, {
+      pieceLength: 64 * KIB,
+      files: [["a", 640 * KIB]],
+    });
+    for (let index = 0; index < 10; index++) {
+      scene.add(index);
+      await scene.store.settled();
+    }
+    assertEquals(new Set(scene.buffers).size, 1);
+  });
+
+  await t.step("pieces of 16 MiB", async () => {
+    using folder = new TempFolder();
+    const length = 6 * 16 * MIB;
+    await using scene = new StoreScene(folder, {
+      pieceLength: 16 * MIB,
+      files: [["a", length]],
+      payload: new Uint8Array(length),
+    });
+    for (const group of [[0, 1, 2], [3, 4, 5]]) {
+      for (const index of group) scene.add(index, [0]);
+      for (const index of group) scene.add(index);
+      await scene.store.settled();
+    }
+    assert(scene.have.isFull);
+    assertEquals(new Set(scene.buffers).size, 5);
+  });
+
+  await t.step("no larger than the torrent", async () => {
+    using folder = new TempFolder();
+    await using scene = new StoreScene(folder, {
+      pieceLength: 128 * MIB,
+      files: [["a", 100]],
+    });
+    scene.add(0);
+    await scene.store.settled();
+    assertEquals(scene.buffers[0]?.byteLength, 100);
+  });
+});
+
+Deno.test("PieceStore.drained() makes peers wait only when the disk is behind", async () => {
+  using folder = new TempFolder();
+  const length = 5 * 16 * MIB;
+  await using scene = new StoreScene(folder, {
+    pieceLength: 16 * MIB,
+    files: [["a", length]],
+    payload: new Uint8Array(length),
+  });
+  const { store } = scene;
+  assertEquals(store.drained(), undefined);
+  for (let index = 0; index < 4; index++) {
+    scene.add(index);
+    assertEquals(store.drained(), undefined);
+  }
+  scene.add(4);
+  const drained = store.drained();
+  assert(drained instanceof Promise);
+  await drained;
+  assert(scene.outcomes.length >= 1);
+  await store.settled();
+  assertEquals(store.drained(), undefined);
+  assertEquals(scene.outcomes.length, 5);
+});
