@@ -16,6 +16,12 @@ export interface NameRules {
 /** The rules of Linux: only `/` and NUL are special, every byte counts. */
 export const LINUX_NAMES: NameRules = { windows: false, foldsCase: false };
 
+/**
+ * The ending of our own control files. A torrent must not bring one: it would
+ * say that what lies beside it is ours to overwrite.
+ */
+export const CONTROL_SUFFIX = ".btget";
+
 /** The longest name of a file that file systems in use take, in bytes. */
 export const MAX_NAME_BYTES = 255;
 
@@ -65,13 +71,20 @@ export function safeName(
   if (name === "" || name === ".") return undefined;
   // It stays a level of its own, so that what lies below it stays below.
   if (name === "..") return REPLACEMENT.repeat(2);
-  if (!rules.windows) return shortenName(name, MAX_NAME_BYTES);
+  const fitted = rules.windows
+    ? windowsName(name)
+    : shortenName(name, MAX_NAME_BYTES);
+  return fitted.toLowerCase().endsWith(CONTROL_SUFFIX)
+    ? shortenName(fitted, MAX_NAME_BYTES - REPLACEMENT.length) + REPLACEMENT
+    : fitted || undefined;
+}
+
+function windowsName(name: string): string {
   // A byte is left for the mark of a reserved name.
   return shortenName(
     name.replace(WINDOWS_FORBIDDEN, REPLACEMENT),
     MAX_NAME_BYTES - REPLACEMENT.length,
-  ).replace(/[. ]+$/, "").replace(WINDOWS_RESERVED, `${REPLACEMENT}$&`) ||
-    undefined;
+  ).replace(/[. ]+$/, "").replace(WINDOWS_RESERVED, `${REPLACEMENT}$&`);
 }
 
 /**

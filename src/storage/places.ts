@@ -5,12 +5,13 @@
  */
 
 import type { Metainfo } from "../metainfo/metainfo.ts";
-import { MAX_NAME_BYTES, shortenName } from "../metainfo/safe_path.ts";
+import {
+  CONTROL_SUFFIX,
+  MAX_NAME_BYTES,
+  shortenName,
+} from "../metainfo/safe_path.ts";
 import type { FilePlace } from "./file_storage.ts";
 import { basename, dirname, join } from "@std/path";
-
-/** What the control file's name has beyond the download's. */
-const CONTROL_SUFFIX = ".btget";
 
 /** Where everything of a download lies. */
 export interface DownloadPlaces {
