@@ -6,11 +6,11 @@
  */
 
 /**
- * Whether a host may be connected to.
+ * Whether a host may be connected to, or listened on.
  *
  * @param host A host name or address with its port, IPv6 in brackets.
  * @returns Whether that needs no prompt.
  */
-export function mayConnect(host: string): boolean {
+export function mayUseHost(host: string): boolean {
   return Deno.permissions.querySync({ name: "net", host }).state === "granted";
 }

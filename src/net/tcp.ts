@@ -11,7 +11,7 @@ import {
 } from "../bytes/endpoint.ts";
 import { NetworkError } from "../errors.ts";
 import type { Connection, DialOptions } from "./connection.ts";
-import { mayConnect } from "./permission.ts";
+import { mayUseHost } from "./permission.ts";
 import { delay } from "@std/async/delay";
 
 /** After a failed accept (no descriptors left, say) others need time to end. */
@@ -68,7 +68,7 @@ export async function dialTcp(
   { signal }: DialOptions,
 ): Promise<Connection> {
   const host = formatEndpoint(endpoint);
-  if (!mayConnect(host)) {
+  if (!mayUseHost(host)) {
     throw new NetworkError(`Cannot connect to ${host} without --allow-net`);
   }
   try {
@@ -146,6 +146,7 @@ export function listenTcp(options: ListenOptions): TcpListener | undefined {
   const hostnames = options.hostname ? [options.hostname] : ["::", "0.0.0.0"];
   for (const port of options.ports) {
     for (const hostname of hostnames) {
+      if (!mayUseHost(formatEndpoint({ hostname, port }))) continue;
       try {
         return new TcpListener(Deno.listen({ hostname, port }));
       } catch (error) {
