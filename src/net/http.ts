@@ -6,8 +6,9 @@
  * @module
  */
 
+import { endpointOf } from "../bytes/endpoint.ts";
 import { NetworkError } from "../errors.ts";
-import { mayConnect } from "./permission.ts";
+import { mayUseHost } from "./permission.ts";
 import { LimitedBytesTransformStream, toBytes } from "@std/streams";
 
 /** More than any honest chain needs. */
@@ -127,7 +128,7 @@ function check(
   const reason = refuse?.(url);
   if (reason !== undefined) throw new NetworkError(`${shown} ${reason}`);
   const port = url.port || (url.protocol === "https:" ? "443" : "80");
-  if (!mayConnect(`${url.hostname}:${port}`)) {
+  if (!mayUseHost(`${url.hostname}:${port}`)) {
     throw new NetworkError(
       `${shown} may not be asked: run again with --allow-net=${url.host}`,
     );
@@ -151,6 +152,18 @@ export function displayUrl(url: URL): string {
   return `${url.protocol}//${url.host}${path}`;
 }
 
+const IPV4 = /^\d+(\.\d+){3}$/;
+
+/** RFC 1918, 3927 and 6598. */
+const LOCAL_IPV4 =
+  /^(10|169\.254|192\.168|172\.(1[6-9]|2\d|3[01])|100\.(6[4-9]|[7-9]\d|1[01]\d|12[0-7]))\./;
+
+/** RFC 4193 and 4291. */
+const LOCAL_IPV6 = /^(f[cd][0-9a-f]{2}|fe[89ab][0-9a-f]):/;
+
+/** A name without a dot means nothing outside. */
+const LOCAL_NAME = /^[^.:]+$|\.local$/;
+
 /**
  * Whether a host is this machine or on a link of its own.
  *
@@ -158,9 +171,9 @@ export function displayUrl(url: URL): string {
  * @returns Whether only this machine or its neighbours can mean it.
  */
 export function isLocal(hostname: string): boolean {
-  return isLoopback(hostname) ||
-    /^(10|169\.254|192\.168|172\.(1[6-9]|2\d|3[01]))\./.test(hostname) ||
-    /^\[f[cd]|^\[fe[89ab]/.test(hostname);
+  const host = canonical(hostname);
+  return isLoopback(host) || LOCAL_NAME.test(host) ||
+    (IPV4.test(host) ? LOCAL_IPV4 : LOCAL_IPV6).test(host);
 }
 
 /**
@@ -170,7 +183,14 @@ export function isLocal(hostname: string): boolean {
  * @returns Whether it is.
  */
 export function isLoopback(hostname: string): boolean {
-  return hostname === "localhost" || hostname.endsWith(".localhost") ||
-    hostname === "[::1]" || hostname === "[::]" || hostname === "0.0.0.0" ||
-    /^127\./.test(hostname) || /^\[::ffff:7f/.test(hostname);
+  const host = canonical(hostname);
+  return host === "localhost" || host.endsWith(".localhost") ||
+    host === "::1" || host === "::" || host === "::ffff:0:0" ||
+    (IPV4.test(host) && /^(0|127)\./.test(host));
+}
+
+/** Without brackets and the root's dot; IPv4 in IPv6 as what it is. */
+function canonical(hostname: string): string {
+  const host = hostname.replace(/^\[|\]$/g, "").replace(/\.$/, "");
+  return endpointOf(host, 1)?.hostname ?? host;
 }
