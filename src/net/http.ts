@@ -74,9 +74,17 @@ export async function httpGet(
       ? `did not answer within ${seconds} s`
       : error instanceof RangeError
       ? `sends more than ${options.maxBytes} bytes`
-      : `cannot be asked: ${(error as Error).message}`;
+      : `cannot be asked: ${reasonOf(error)}`;
     throw new NetworkError(`${displayUrl(url)} ${message}`, { cause: error });
   }
+}
+
+/** Deno tells the reason together with the URL, and what is secret in it. */
+function reasonOf(error: unknown): string {
+  const { message, cause } = error as Error;
+  const text = cause instanceof Error ? cause.message : message;
+  const [, reason = text] = /client error \(\w+\): (.*)$/s.exec(text) ?? [];
+  return reason.replace(/\S+:\/\/\S+/g, "…");
 }
 
 async function follow(
@@ -86,7 +94,11 @@ async function follow(
   let url = start;
   for (let hops = 0; hops <= MAX_REDIRECTS; hops++) {
     check(url, { start, refuse });
-    const headers = new Headers({ "user-agent": USER_AGENT });
+    const headers = new Headers({
+      "user-agent": USER_AGENT,
+      // Trackers are asked so seldom that nobody gains from keeping it open.
+      "connection": "close",
+    });
     if (start.username !== "" && url.origin === start.origin) {
       headers.set("authorization", basicAuthorization(start));
     }
