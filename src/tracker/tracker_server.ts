@@ -156,8 +156,9 @@ type Query = Map<string, string[]>;
 function parseQuery(search: string): Query {
   const query: Query = new Map();
   for (const pair of search.slice(1).split("&")) {
-    const [name = "", value = ""] = pair.split("=", 2);
-    const bytes = value.replace(
+    // Some clients leave "=" in a hash as it is.
+    const [name = "", ...values] = pair.split("=");
+    const bytes = values.join("=").replace(
       /%([0-9A-Fa-f]{2})/g,
       (_, hex) => String.fromCharCode(parseInt(hex, 16)),
     );
