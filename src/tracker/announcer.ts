@@ -83,17 +83,47 @@ export interface AnnouncerOptions {
   handler: AnnouncerHandler;
   /** A number from 0 to less than 1. */
   random: () => number;
+  /** The time; the real one if not given. */
+  clock?: AnnouncerClock;
+}
+
+/** What an announcer knows of the time. */
+export interface AnnouncerClock {
+  /** The time in milliseconds. */
+  now(): number;
+  /**
+   * Waits.
+   *
+   * @param ms How long.
+   * @param options What gives up.
+   */
+  delay(ms: number, options: { signal: AbortSignal }): Promise<void>;
+}
+
+/** A tracker that knows of us. */
+interface Acquaintance {
+  /** What it asked to be told again. */
+  trackerId: Uint8Array | undefined;
+  /** Whether it knows that the download is complete. */
+  isCompletedTold: boolean;
+}
+
+/** The first tracker that answered in a round. */
+interface Winner {
+  tracker: Tracker;
+  response: AnnounceResponse;
 }
 
 /** Keeps the trackers of one torrent informed. */
 export class Announcer {
   readonly #tiers: Tracker[][];
   readonly #options: AnnouncerOptions;
-  /** Trackers that know of us, and what each asked to be told again. */
-  readonly #told = new Map<Tracker, string | undefined>();
+  readonly #clock: AnnouncerClock;
+  readonly #told = new Map<Tracker, Acquaintance>();
+  /** Trackers that do not want to be asked before some time. */
+  readonly #notBefore = new Map<Tracker, number>();
   #failedRounds = 0;
   #isCompleted = false;
-  #isCompletedTold = false;
   #wake: (() => void) | undefined;
 
   /**
@@ -103,6 +133,7 @@ export class Announcer {
    */
   constructor(options: AnnouncerOptions) {
     this.#options = options;
+    this.#clock = options.clock ?? { now: () => performance.now(), delay };
     this.#tiers = options.tiers.map((tier) => shuffled(tier, options.random));
   }
 
@@ -113,6 +144,7 @@ export class Announcer {
 
   /** The download has become complete: the trackers should know now. */
   completed(): void {
+    if (this.#isCompleted) return;
     this.#isCompleted = true;
     this.#wake?.();
   }
@@ -125,61 +157,83 @@ export class Announcer {
   async run({ signal }: { signal: AbortSignal }): Promise<void> {
     if (this.size === 0) return;
     while (!signal.aborted) {
-      const event = this.#isCompleted && !this.#isCompletedTold
-        ? "completed"
-        : undefined;
-      const response = await this.#round(event, signal);
-      if (response && event) this.#isCompletedTold = true;
-      const isUrgent = response && this.#isCompleted && !this.#isCompletedTold;
-      if (!isUrgent) await this.#pause(response, signal);
+      const winner = await this.#round(signal);
+      // It may have become complete while the tracker heard of the start.
+      if (winner && this.#isCompletedDue(winner.tracker)) continue;
+      await this.#pause(winner?.response, signal);
     }
   }
 
   /** Tells every tracker that knows of us that we leave; does not take long. */
   async stop(): Promise<void> {
-    const signal = AbortSignal.timeout(STOPPED_TIMEOUT_MS);
-    await Promise.all(
-      [...this.#told.keys()].map(async (tracker) => {
-        try {
-          await tracker.announce(this.#request(tracker, "stopped"), { signal });
-        } catch (error) {
-          // We leave, whether anybody heard it or not.
-          if (!signal.aborted && !(error instanceof TrackerError)) throw error;
-        }
-      }),
-    );
+    const over = new AbortController();
+    const leave = async () => {
+      const trackers = [...this.#told.keys()];
+      try {
+        await Promise.all(
+          trackers.map((tracker) => this.#leave(tracker, over.signal)),
+        );
+      } finally {
+        over.abort();
+      }
+    };
+    const patience = async () => {
+      await this.#wait(STOPPED_TIMEOUT_MS, over.signal);
+      over.abort();
+    };
+    await Promise.all([leave(), patience()]);
     this.#told.clear();
   }
 
+  async #leave(tracker: Tracker, signal: AbortSignal): Promise<void> {
+    const events: AnnounceEvent[] = this.#isCompletedDue(tracker)
+      ? ["completed", "stopped"]
+      : ["stopped"];
+    for (const event of events) {
+      try {
+        await tracker.announce(this.#request(tracker, event), { signal });
+      } catch (error) {
+        // We leave, whether anybody heard it or not.
+        if (signal.aborted) return;
+        if (!(error instanceof TrackerError)) throw error;
+      }
+    }
+  }
+
+  #isCompletedDue(tracker: Tracker): boolean {
+    return this.#isCompleted &&
+      this.#told.get(tracker)?.isCompletedTold === false;
+  }
+
   /** Asks one tracker after the other until one answers. */
-  async #round(
-    event: AnnounceEvent | undefined,
-    signal: AbortSignal,
-  ): Promise<AnnounceResponse | undefined> {
+  async #round(signal: AbortSignal): Promise<Winner | undefined> {
     const decided = new AbortController();
-    let winner: AnnounceResponse | undefined;
+    let winner: Winner | undefined;
     await using tasks = new TaskGroup({
       signal: AbortSignal.any([signal, decided.signal]),
     });
+    const now = this.#clock.now();
     let turn = Promise.resolve();
     for (const tier of this.#tiers) {
       for (const tracker of [...tier]) {
+        if (now < (this.#notBefore.get(tracker) ?? 0)) continue;
         const [mine, next] = [turn, Promise.withResolvers<void>()];
         turn = next.promise;
         tasks.signal.addEventListener("abort", () => next.resolve());
         tasks.spawn(async (signal) => {
           await mine;
           signal.throwIfAborted();
-          const response = await this.#ask(tracker, { event, signal });
+          const response = await this.#ask(tracker, signal);
           if (!response) return next.resolve();
-          winner ??= response;
+          winner ??= { tracker, response };
           tier.splice(tier.indexOf(tracker), 1);
           tier.unshift(tracker);
           decided.abort();
         });
         tasks.spawn(async (signal) => {
           await mine;
-          await delay(HEDGE_MS, { signal });
+          const silence = this.#clock.delay(HEDGE_MS, { signal });
+          await Promise.race([silence, next.promise]);
           next.resolve();
         });
       }
@@ -190,25 +244,30 @@ export class Announcer {
 
   async #ask(
     tracker: Tracker,
-    { event, signal }: {
-      event: AnnounceEvent | undefined;
-      signal: AbortSignal;
-    },
+    signal: AbortSignal,
   ): Promise<AnnounceResponse | undefined> {
     const { handler } = this.#options;
+    const known = this.#told.get(tracker);
+    // A tracker that does not know of us yet must hear "started" first.
+    const event = !known
+      ? "started"
+      : this.#isCompletedDue(tracker)
+      ? "completed"
+      : undefined;
     try {
-      // A tracker that does not know of us yet must hear "started" first.
-      const told = this.#told.has(tracker) ? event : "started";
-      const request = this.#request(tracker, told);
+      const request = this.#request(tracker, event);
       const response = await tracker.announce(request, { signal });
-      this.#told.set(
-        tracker,
-        response.trackerId ?? this.#told.get(tracker),
-      );
+      this.#told.set(tracker, {
+        trackerId: response.trackerId ?? known?.trackerId,
+        isCompletedTold: event === "completed" ||
+          known?.isCompletedTold === true,
+      });
       handler.onAnnounce({ type: "answered", tracker: tracker.name, response });
       return response;
     } catch (error) {
       if (!(error instanceof TrackerError)) throw error;
+      const { retryIn = 0 } = error.options;
+      this.#notBefore.set(tracker, this.#clock.now() + retryIn * 1000);
       handler.onAnnounce({ type: "failed", tracker: tracker.name, error });
       return undefined;
     }
@@ -222,7 +281,7 @@ export class Announcer {
       numWant: event === "stopped" || !this.#options.wantsPeers()
         ? 0
         : NUM_WANT,
-      trackerId: this.#told.get(tracker),
+      trackerId: this.#told.get(tracker)?.trackerId,
     };
   }
 
@@ -233,14 +292,17 @@ export class Announcer {
     const seconds = response ? this.#interval(response) : this.#retry();
     const woken = new AbortController();
     this.#wake = () => woken.abort();
+    const ended = AbortSignal.any([signal, woken.signal]);
+    await this.#wait(seconds * 1000, ended);
+    this.#wake = undefined;
+  }
+
+  /** Waits until some time has passed, or a signal ends it. */
+  async #wait(ms: number, signal: AbortSignal): Promise<void> {
     try {
-      await delay(seconds * 1000, {
-        signal: AbortSignal.any([signal, woken.signal]),
-      });
+      await this.#clock.delay(ms, { signal });
     } catch (error) {
-      if (!woken.signal.aborted && !signal.aborted) throw error;
-    } finally {
-      this.#wake = undefined;
+      if (!signal.aborted) throw error;
     }
   }
 
@@ -248,9 +310,10 @@ export class Announcer {
   #interval({ interval, minInterval, peers }: AnnounceResponse): number {
     this.#failedRounds = 0;
     const wanted = peers.length === 0 && this.#options.wantsPeers()
-      ? minInterval ?? MIN_INTERVAL_S
+      ? MIN_INTERVAL_S
       : interval ?? DEFAULT_INTERVAL_S;
-    return clamp(wanted, MIN_INTERVAL_S, MAX_INTERVAL_S);
+    const permitted = Math.max(wanted, minInterval ?? 0);
+    return clamp(permitted, MIN_INTERVAL_S, MAX_INTERVAL_S);
   }
 
   #retry(): number {

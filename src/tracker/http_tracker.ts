@@ -40,6 +40,9 @@ const MAX_PEERS = 1000;
 /** A message for a person is a line. */
 const MAX_MESSAGE_LENGTH = 500;
 
+/** Whoever wants to hear more from us again wants to misuse us. */
+const MAX_TRACKER_ID_LENGTH = 256;
+
 /** Arguments that only we may give: a URL that has them wants to misuse us. */
 const RESERVED_ARGUMENTS = [
   "info_hash",
@@ -69,8 +72,10 @@ export class HttpTracker implements Tracker {
    * @returns The tracker, or `undefined` if it is no usable HTTP URL.
    */
   static at(text: string): HttpTracker | undefined {
-    // The URL standard would silently drop what is hidden in line breaks.
-    if (!/^https?:\/\/[^\s\p{Cc}]+$/iu.test(text)) return undefined;
+    // The URL standard would silently drop line breaks and a third slash.
+    if (!/^https?:\/\/[^\s\p{Cc}\/\\][^\s\p{Cc}]*$/iu.test(text)) {
+      return undefined;
+    }
     const url = URL.parse(text);
     if (!url || url.port === "0" || refuseLocal(url)) return undefined;
     if (RESERVED_ARGUMENTS.some((name) => url.searchParams.has(name))) {
@@ -132,8 +137,7 @@ export function announceUrl(tracker: URL, request: AnnounceRequest): URL {
   ];
   if (request.event) query.push(`event=${request.event}`);
   if (request.trackerId !== undefined) {
-    const bytes = new TextEncoder().encode(request.trackerId);
-    query.push(`trackerid=${escapeBytes(bytes)}`);
+    query.push(`trackerid=${escapeBytes(request.trackerId)}`);
   }
   const url = new URL(tracker);
   const own = url.search.slice(1);
@@ -169,22 +173,31 @@ export function decodeAnnounceResponse(
   }
   const failure = textAt(answer, "failure reason");
   if (failure !== undefined) {
-    // BEP 31: minutes, or the word "never".
-    const minutes = integerAt(answer, "retry in");
     throw new TrackerError(
       `The tracker says: ${failure.slice(0, MAX_MESSAGE_LENGTH)}`,
-      { retryIn: minutes === undefined ? undefined : minutes * 60 },
+      { retryIn: retryIn(answer) },
     );
   }
+  const trackerId = bytesAt(answer, "tracker id");
   return {
     peers: decodePeers(answer),
     interval: integerAt(answer, "interval"),
     minInterval: integerAt(answer, "min interval"),
-    trackerId: textAt(answer, "tracker id"),
+    trackerId: trackerId && trackerId.length <= MAX_TRACKER_ID_LENGTH
+      ? trackerId.slice()
+      : undefined,
     warning: textAt(answer, "warning message")?.slice(0, MAX_MESSAGE_LENGTH),
     seeders: integerAt(answer, "complete"),
     leechers: integerAt(answer, "incomplete"),
   };
+}
+
+/** When a tracker that refuses may be asked again, in seconds. */
+function retryIn(answer: BencodeDictionary): number | undefined {
+  // BEP 31: minutes, or the word "never".
+  if (textAt(answer, "retry in") === "never") return Infinity;
+  const minutes = integerAt(answer, "retry in");
+  return minutes === undefined ? integerAt(answer, "interval") : minutes * 60;
 }
 
 /** BEP 23 and BEP 7 in any mixture with BEP 3's list of dictionaries. */

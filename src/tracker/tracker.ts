@@ -31,7 +31,7 @@ export interface AnnounceRequest {
   /** What proves that we are who we were, should our address change. */
   key: string;
   /** What the tracker asked us to tell it again. */
-  trackerId?: string | undefined;
+  trackerId?: Uint8Array | undefined;
 }
 
 /** A peer that a tracker names. */
@@ -51,7 +51,7 @@ export interface AnnounceResponse {
   /** When it may be asked again at the earliest, in seconds, if it says so. */
   minInterval: number | undefined;
   /** What it asks us to tell it again. */
-  trackerId: string | undefined;
+  trackerId: Uint8Array | undefined;
   /** What it wants us to know. */
   warning: string | undefined;
   /** How many peers have everything, if it says so. */
