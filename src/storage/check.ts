@@ -220,6 +220,8 @@ async function runWorker(
     worker.postMessage(job);
     await promise;
   } finally {
+    // Deno lets a worker that is busy go on for a while: nothing is left to do.
+    Atomics.store(job.taken, 0, job.pieces.length);
     worker.terminate();
     signal.removeEventListener("abort", abort);
   }

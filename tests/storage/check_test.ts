@@ -181,6 +181,8 @@ Deno.test("checkPieces() ends soon when it is aborted", async (t) => {
       );
       assertEquals(error, reason);
       assert(checked < 1024, `${checked}`);
+      // Deno lets a busy worker go on for a while: it must find nothing to do.
+      if (bytes > 0) assert(Atomics.load(job.taken, 0) >= 1024);
     });
   }
 
