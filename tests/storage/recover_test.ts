@@ -3,7 +3,11 @@ import { sha1 } from "../../src/bytes/hash.ts";
 import { StorageError } from "../../src/errors.ts";
 import { ControlFile } from "../../src/storage/control_file.ts";
 import { FileStorage } from "../../src/storage/file_storage.ts";
-import { type CheckProgress, stampFiles } from "../../src/storage/recover.ts";
+import {
+  type CheckProgress,
+  type RecoverOptions,
+  stampFiles,
+} from "../../src/storage/recover.ts";
 import { Child, runChild } from "../support/child.ts";
 import { type DiskRecipe, DiskScene, haveOf } from "../support/disk_scene.ts";
 import { FaultyDisk } from "../support/faulty_disk.ts";
@@ -149,6 +153,11 @@ Deno.test("recover() does not read what a record vouches for", async (t) => {
       (path) => Deno.writeFileSync(path, Uint8Array.of(1), { append: true }),
       "x.xxxx",
     ],
+    "if a file is longer, and pretends not to be": [(path) => {
+      const { atime, mtime } = Deno.statSync(path);
+      Deno.writeFileSync(path, Uint8Array.of(1), { append: true });
+      Deno.utimeSync(path, atime!, mtime!);
+    }, "x.xxxx"],
     "if a file is shorter": [(path) => Deno.truncateSync(path, 0), "x....."],
     "if a file is gone": [(path) => Deno.removeSync(path), "x....."],
   };
@@ -397,18 +406,23 @@ Deno.test("recover() frees the control file when it fails", async (t) => {
 Deno.test("recover() tells how far it is, from none to all", async () => {
   using folder = new TempFolder();
   const scene = new DiskScene(folder.path, THREE_FILES);
+  const progress = async (options: Partial<RecoverOptions> = {}) => {
+    const heard: CheckProgress[] = [];
+    await scene.look({ ...options, onProgress: (step) => heard.push(step) });
+    return heard.map(({ checkedBytes, totalBytes }) =>
+      `${checkedBytes / KIB}/${totalBytes / KIB}`
+    );
+  };
+  assertEquals(await progress(), ["0/0"]);
   scene.putAll();
-  await Deno.truncate(scene.path(2), 40 * KIB);
-  const heard: CheckProgress[] = [];
-  await scene.look({ onProgress: (progress) => heard.push({ ...progress }) });
-  const totalBytes = 80 * KIB;
   assertEquals(
-    heard,
-    [0, 16, 32, 48, 64, 80].map((kib) => ({
-      checkedBytes: kib * KIB,
-      totalBytes,
-    })),
+    await progress(),
+    ["0/91", "16/91", "32/91", "48/91", "64/91", "80/91", "91/91"],
   );
+  await scene.record("xxxxxx");
+  assertEquals(await progress(), ["0/0"]);
+  await Deno.truncate(scene.path(2), 40 * KIB);
+  assertEquals(await progress(), ["0/48", "16/48", "32/48", "48/48"]);
 });
 
 Deno.test("recover() finds the same in workers and without", async () => {
@@ -438,6 +452,20 @@ Deno.test("recover() finds the same in workers and without", async () => {
   assert(navigator.hardwareConcurrency < 2 || withWorkers.workers >= 2);
 });
 
+Deno.test("recover() fails when the disk cannot be read", async () => {
+  using disk = FaultyDisk.build();
+  if (!disk) return;
+  using folder = new TempFolder();
+  const torrent = makeTorrent({ files: { a: 100_000 } });
+  writePayload(torrent, folder.path);
+  const answer = await runChild(RECOVER, {
+    permissions: ["--allow-read", "--allow-write"],
+    args: [folder.path, encodeHex(torrent.bytes), "check"],
+    env: disk.env(join(folder.path, "payload/"), "badread"),
+  });
+  assertEquals(answer, { problem: "io" });
+});
+
 Deno.test("recover() lets no record speak of what may be in memory only", async (t) => {
   using disk = FaultyDisk.build();
   if (!disk) return;
@@ -446,7 +474,7 @@ Deno.test("recover() lets no record speak of what may be in memory only", async 
     runChild<{ have?: string; problem?: string }>(RECOVER, {
       permissions: ["--allow-read", "--allow-write"],
       args: [folder, encodeHex(torrent.bytes), "sync"],
-      env: disk.env(join(folder, "payload"), "nosync"),
+      env: disk.env(join(folder, "payload/"), "nosync"),
     });
 
   await t.step("what was read is brought to the disk first", async () => {
