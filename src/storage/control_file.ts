@@ -116,7 +116,7 @@ export class ControlFile implements Disposable {
         length < RECORD_AT ||
         !hashesEqual(head.subarray(0, MAGIC.length), MAGIC)
       ) {
-        file.close();
+        release(file);
         return undefined;
       } else if (!hashesEqual(owner, options.infoHash)) {
         throw new StorageError("exists", {
@@ -126,7 +126,7 @@ export class ControlFile implements Disposable {
       }
       return new ControlFile(file, { path, isResumed: !isNew });
     } catch (error) {
-      file.close();
+      release(file);
       throw storageError(error, path);
     }
   }
@@ -216,7 +216,7 @@ export class ControlFile implements Disposable {
 
   /** Closes the file, which frees the lock. */
   [Symbol.dispose](): void {
-    this.#file.close();
+    release(this.#file);
   }
 }
 
@@ -304,6 +304,20 @@ async function tryLock(file: Deno.FsFile): Promise<boolean> {
     // Some network file systems have no locks; there it goes without.
     return true;
   }
+}
+
+/**
+ * Closes a file, and frees its lock even if a process that is just being
+ * started has a copy of the handle for a moment.
+ */
+function release(file: Deno.FsFile): void {
+  try {
+    file.unlockSync();
+  } catch (error) {
+    // There may be no lock to free, or an old Deno still waits for it.
+    if (error instanceof TypeError) throw error;
+  }
+  file.close();
 }
 
 /** Deno before 2.9 can only wait for a lock, so there the wait is bounded. */
