@@ -24,8 +24,8 @@ import { Bitfield } from "../bytes/bitfield.ts";
 import { HASH_LENGTH, hashesEqual, sha1 } from "../bytes/hash.ts";
 import { BencodeError, StorageError } from "../errors.ts";
 import type { FileFacts } from "./file_storage.ts";
+import { closeLocked, openLocked } from "./locked_file.ts";
 import { storageError } from "./storage_error.ts";
-import { delay } from "@std/async/delay";
 import { concat } from "@std/bytes/concat";
 
 const MAGIC = new TextEncoder().encode("btget 1\n");
@@ -37,9 +37,6 @@ const MAX_RECORD_LENGTH = 64 * 1024 * 1024;
 
 /** Size, time of change of the bytes, time of any change: a double each. */
 const FACTS_PER_FILE = 3;
-
-/** How long a lock may take where asking for one cannot be without waiting. */
-const LOCK_PATIENCE_MS = 500;
 
 /** What was true when the download stopped. */
 export interface ResumeRecord {
@@ -90,20 +87,9 @@ export class ControlFile implements Disposable {
     path: string,
     options: ControlFileOptions,
   ): Promise<ControlFile | undefined> {
-    const file = await openRegular(path, options);
+    const file = await openLocked(path, options);
     if (!file) return undefined;
     try {
-      if (!await tryLock(file)) {
-        throw new StorageError("locked", {
-          message: `Another btget is working on this download (${path})`,
-          path,
-        });
-      }
-      if (!await isStillAt(path, file)) {
-        // Who had the lock before has finished and removed the file.
-        file.close();
-        return ControlFile.open(path, options);
-      }
       const head = new Uint8Array(RECORD_AT);
       const length = await readAt(file, 0, head);
       const owner = head.subarray(MAGIC.length);
@@ -116,7 +102,7 @@ export class ControlFile implements Disposable {
         length < RECORD_AT ||
         !hashesEqual(head.subarray(0, MAGIC.length), MAGIC)
       ) {
-        release(file);
+        closeLocked(file);
         return undefined;
       } else if (!hashesEqual(owner, options.infoHash)) {
         throw new StorageError("exists", {
@@ -126,7 +112,7 @@ export class ControlFile implements Disposable {
       }
       return new ControlFile(file, { path, isResumed: !isNew });
     } catch (error) {
-      release(file);
+      closeLocked(file);
       throw storageError(error, path);
     }
   }
@@ -216,7 +202,7 @@ export class ControlFile implements Disposable {
 
   /** Closes the file, which frees the lock. */
   [Symbol.dispose](): void {
-    release(this.#file);
+    closeLocked(this.#file);
   }
 }
 
@@ -267,88 +253,6 @@ function decodeRecord(
     return { have, files };
   } catch (error) {
     if (error instanceof BencodeError) return undefined;
-    throw error;
-  }
-}
-
-/** Opens what lies at a path if it is a regular file, or creates one. */
-async function openRegular(
-  path: string,
-  { create }: { create: boolean },
-): Promise<Deno.FsFile | undefined> {
-  while (true) {
-    let info: Deno.FileInfo | undefined;
-    try {
-      info = await lstat(path);
-      if (info ? !info.isFile : !create) return undefined;
-      return await Deno.open(path, {
-        read: true,
-        write: true,
-        ...(info ? {} : { createNew: true }),
-      });
-    } catch (error) {
-      // Between the two calls another process has removed or created it.
-      const { NotFound, AlreadyExists } = Deno.errors;
-      const hasChanged = error instanceof (info ? NotFound : AlreadyExists);
-      if (!hasChanged) throw storageError(error, path);
-    }
-  }
-}
-
-/** Whether nobody else has the lock. */
-async function tryLock(file: Deno.FsFile): Promise<boolean> {
-  try {
-    return await askForLock(file);
-  } catch (error) {
-    if (error instanceof TypeError) throw error;
-    // Some network file systems have no locks; there it goes without.
-    return true;
-  }
-}
-
-/**
- * Closes a file, and frees its lock even if a process that is just being
- * started has a copy of the handle for a moment.
- */
-function release(file: Deno.FsFile): void {
-  try {
-    file.unlockSync();
-  } catch (error) {
-    // There may be no lock to free, or an old Deno still waits for it.
-    if (error instanceof TypeError) throw error;
-  }
-  file.close();
-}
-
-/** Deno before 2.9 can only wait for a lock, so there the wait is bounded. */
-async function askForLock(file: Deno.FsFile): Promise<boolean> {
-  const lockable = file as Deno.FsFile & {
-    tryLock?: (exclusive: boolean) => Promise<boolean>;
-  };
-  if (lockable.tryLock) return await lockable.tryLock(true);
-  const patience = new AbortController();
-  try {
-    return await Promise.race([
-      file.lock(true).then(() => true),
-      delay(LOCK_PATIENCE_MS, { signal: patience.signal }).then(() => false),
-    ]);
-  } finally {
-    patience.abort();
-  }
-}
-
-/** Whether a path still leads to an open file, and by no link. */
-async function isStillAt(path: string, file: Deno.FsFile): Promise<boolean> {
-  const [found, opened] = [await lstat(path), await file.stat()];
-  return found?.isFile === true && found.ino === opened.ino &&
-    found.dev === opened.dev;
-}
-
-async function lstat(path: string): Promise<Deno.FileInfo | undefined> {
-  try {
-    return await Deno.lstat(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
     throw error;
   }
 }

@@ -1,18 +1,14 @@
-import { assert, assertEquals, assertLess, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Bitfield } from "../../src/bytes/bitfield.ts";
 import { StorageError } from "../../src/errors.ts";
 import {
   ControlFile,
   type ResumeRecord,
 } from "../../src/storage/control_file.ts";
-import { Child, type ChildOptions } from "../support/child.ts";
-import { FaultyDisk } from "../support/faulty_disk.ts";
 import { randomBytes, seededRandom } from "../support/seeded_random.ts";
 import { TempFolder } from "../support/temp_folder.ts";
 import { Tmpfs } from "../support/tmpfs.ts";
 import { join } from "@std/path";
-
-const CONTROL = new URL("children/control.ts", import.meta.url);
 
 const INFO_HASH = new Uint8Array(20).fill(7);
 const OTHER_HASH = new Uint8Array(20).fill(8);
@@ -24,27 +20,6 @@ const HEAD_LENGTH = 28;
 
 /** The hash of the record and its length. */
 const RECORD_HEAD_LENGTH = 24;
-
-/** A Deno without `FsFile.tryLock`, if the environment names one. */
-const OLD_DENO = Deno.env.get("BTGET_OLD_DENO") ?? "";
-
-function hasOldDeno(): boolean {
-  if (OLD_DENO !== "") return true;
-  // deno-lint-ignore no-console
-  console.log("SKIPPED: BTGET_OLD_DENO names no Deno before 2.9");
-  return false;
-}
-
-function startChild(
-  path: string,
-  { mode, ...options }: { mode: "hold" | "try" } & Partial<ChildOptions>,
-): Child {
-  return new Child(CONTROL, {
-    permissions: ["--allow-read", "--allow-write"],
-    args: [path, mode],
-    ...options,
-  });
-}
 
 function record(): ResumeRecord {
   const have = new Bitfield(COUNTS.pieces);
@@ -205,6 +180,17 @@ Deno.test("ControlFile.read() takes no record of another shape", async () => {
   assertRecord(await control!.read(COUNTS));
 });
 
+Deno.test("ControlFile is held by one at a time", async () => {
+  using folder = new TempFolder();
+  const path = folder.join("x.btget");
+  for (let round = 0; round < 2; round++) {
+    using control = await open(path);
+    assertEquals(control?.isResumed, round > 0);
+    const error = await assertRejects(() => open(path), StorageError, path);
+    assertEquals(error.problem, "locked");
+  }
+});
+
 Deno.test("ControlFile.open() refuses a download that is another torrent's", async () => {
   using folder = new TempFolder();
   const path = folder.join("x.btget");
@@ -261,132 +247,6 @@ function state(paths: string[]) {
     }
   });
 }
-
-Deno.test("ControlFile is for one at a time", async (t) => {
-  await t.step("in one process", async () => {
-    using folder = new TempFolder();
-    const path = folder.join("x.btget");
-    {
-      using _control = await open(path);
-      const error = await assertRejects(() => open(path), StorageError);
-      assertEquals(error.problem, "locked");
-    }
-    using control = await open(path);
-    assert(control);
-  });
-
-  await t.step("between processes, until one is killed", async () => {
-    using folder = new TempFolder();
-    const path = folder.join("x.btget");
-    await using holder = startChild(path, { mode: "hold" });
-    assertEquals(await holder.line(), "new");
-    const error = await assertRejects(() => open(path), StorageError);
-    assertEquals(error.problem, "locked");
-    {
-      await using other = startChild(path, { mode: "try" });
-      assertEquals(await other.output(), "locked\n");
-    }
-    await holder.kill();
-    using control = await open(path);
-    assertEquals(control?.isResumed, true);
-  });
-
-  await t.step("and nobody works on a file that is gone", async () => {
-    using folder = new TempFolder();
-    const path = folder.join("x.btget");
-    for (const call of ["lstat", "open"] as const) {
-      const first = await open(path);
-      const finish = () => {
-        first!.remove();
-        first![Symbol.dispose]();
-      };
-      const second = await afterCall(call, finish, () => open(path));
-      assertEquals(second?.isResumed, false);
-      const error = await assertRejects(() => open(path), StorageError);
-      assertEquals(error.problem, "locked");
-      second?.remove();
-      second?.[Symbol.dispose]();
-    }
-  });
-
-  await t.step("and of two that begin at once one is first", async () => {
-    using folder = new TempFolder();
-    const path = folder.join("x.btget");
-    let first: ControlFile | undefined;
-    const begin = async () => {
-      first = await open(path);
-    };
-    const error = await assertRejects(
-      () => afterCall("lstat", begin, () => open(path)),
-      StorageError,
-    );
-    assertEquals(error.problem, "locked");
-    first![Symbol.dispose]();
-  });
-});
-
-/** Lets something happen right after the next call of a function of Deno. */
-async function afterCall<Result>(
-  name: "lstat" | "open",
-  event: () => unknown,
-  action: () => Promise<Result>,
-): Promise<Result> {
-  const deno = Deno as { [name: string]: unknown };
-  const real = deno[name] as (...args: unknown[]) => Promise<unknown>;
-  deno[name] = async (...args: unknown[]) => {
-    deno[name] = real;
-    try {
-      return await real(...args);
-    } finally {
-      await event();
-    }
-  };
-  try {
-    return await action();
-  } finally {
-    deno[name] = real;
-  }
-}
-
-Deno.test("ControlFile with a Deno that can only wait for a lock", {
-  ignore: !hasOldDeno(),
-}, async (t) => {
-  await t.step("is for one at a time", async () => {
-    using folder = new TempFolder();
-    const path = folder.join("x.btget");
-    await using holder = startChild(path, { mode: "hold", deno: OLD_DENO });
-    assertEquals(await holder.line(), "new");
-    const start = performance.now();
-    {
-      await using other = startChild(path, { mode: "try", deno: OLD_DENO });
-      assertEquals(await other.output(), "locked\n");
-    }
-    // It ended though it was still waiting for the lock.
-    assertLess(performance.now() - start, 10_000);
-    await holder.kill();
-    await using next = startChild(path, { mode: "try", deno: OLD_DENO });
-    assertEquals(await next.output(), "resumed\n");
-  });
-
-  await t.step("and the newer one sees its lock", async () => {
-    using folder = new TempFolder();
-    const path = folder.join("x.btget");
-    await using holder = startChild(path, { mode: "hold", deno: OLD_DENO });
-    assertEquals(await holder.line(), "new");
-    await assertRejects(() => open(path), StorageError, "Another btget");
-  });
-});
-
-Deno.test("ControlFile goes without a lock where there are none", async () => {
-  using disk = FaultyDisk.build();
-  if (!disk) return;
-  using folder = new TempFolder();
-  await using child = startChild(folder.join("x.btget"), {
-    mode: "try",
-    env: disk.env(folder.path, "nolock"),
-  });
-  assertEquals(await child.output(), "new\n");
-});
 
 Deno.test("ControlFile says that it cannot be written", async (t) => {
   await t.step("on a disk that is mounted for reading", async () => {

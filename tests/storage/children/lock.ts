@@ -1,22 +1,19 @@
 /**
- * Opens a control file, says what came of it, and holds it until killed.
+ * Opens a locked file, says what came of it, and holds it until killed.
  *
  * @module
  */
 
 import { StorageError } from "../../../src/errors.ts";
-import { ControlFile } from "../../../src/storage/control_file.ts";
+import { closeLocked, openLocked } from "../../../src/storage/locked_file.ts";
 
 const [path = "", mode] = Deno.args;
 try {
-  const control = await ControlFile.open(path, {
-    infoHash: new Uint8Array(20).fill(7),
-    create: true,
-  });
-  print(control?.isResumed ? "resumed" : "new");
+  const file = await openLocked(path, { create: true });
+  print("open");
   // A timer keeps the process alive.
   if (mode === "hold") await new Promise(() => setInterval(() => {}, 60_000));
-  control?.[Symbol.dispose]();
+  closeLocked(file!);
 } catch (error) {
   if (!(error instanceof StorageError)) throw error;
   print(error.problem);
