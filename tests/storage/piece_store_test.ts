@@ -311,9 +311,9 @@ Deno.test("PieceStore uses its buffers again, and keeps 16 MiB at most", async (
 
 Deno.test("PieceStore.drained() makes peers wait only when the disk is behind", async () => {
   using folder = new TempFolder();
-  const length = 5 * 16 * MIB;
+  const length = 5 * 4 * MIB;
   await using scene = new StoreScene(folder, {
-    pieceLength: 16 * MIB,
+    pieceLength: 4 * MIB,
     files: [["a", length]],
     payload: new Uint8Array(length),
   });
