@@ -5,6 +5,7 @@
  */
 
 import { type Endpoint, parseEndpoint } from "../bytes/endpoint.ts";
+import { MAX_NAME_BYTES } from "../metainfo/safe_path.ts";
 import { parseArgs } from "@std/cli/parse-args";
 import { closestString, levenshteinDistance } from "@std/text";
 
@@ -69,7 +70,8 @@ const PROGRESS_FORMS: readonly ProgressForm[] = [
   "none",
 ];
 
-const FLAGS = [
+/** The options that are said or not, by their long names. */
+export const FLAGS: readonly string[] = [
   "allow-overwrite",
   "check-integrity",
   "continue",
@@ -82,7 +84,8 @@ const FLAGS = [
   "version",
 ];
 
-const VALUES = [
+/** The options that have a value, by their long names. */
+export const VALUES: readonly string[] = [
   "dir",
   "listen-port",
   "max-concurrent-downloads",
@@ -94,7 +97,8 @@ const VALUES = [
   "stop",
 ];
 
-const SHORT: Record<string, string> = {
+/** The long names behind the letters. */
+export const SHORT: Readonly<Record<string, string>> = {
   V: "check-integrity",
   c: "continue",
   d: "dir",
@@ -105,6 +109,21 @@ const SHORT: Record<string, string> = {
   S: "show-files",
   v: "verbose",
 };
+
+/** What other programs call our options. */
+const KNOWN_ELSEWHERE: ReadonlyMap<string, string> = new Map([
+  ["bt-max-peers", "max-peers"],
+  ["bt-stop-timeout", "stall-timeout"],
+  ["directory-prefix", "dir"],
+  ["download-dir", "dir"],
+  ["initial-peers", "peer"],
+  ["list", "show-files"],
+  ["output", "out"],
+  ["output-dir", "dir"],
+  ["overwrite", "allow-overwrite"],
+  ["silent", "quiet"],
+  ["verify", "check-integrity"],
+]);
 
 /** The ports that BitTorrent clients have always tried first (BEP 3). */
 const DEFAULT_PORTS = "6881-6889";
@@ -118,8 +137,11 @@ const DEFAULT_CONCURRENT = 5;
 /** More ports than this are a mistake. */
 const MAX_PORTS = 1000;
 
-/** A suggestion that is less like what was written helps nobody. */
-const MAX_TYPO_DISTANCE = 4;
+/** Two letters are exchanged by two edits; a long name may have more wrong. */
+const MIN_TYPO_DISTANCE = 2;
+
+/** The part of a name that may be wrong. */
+const TYPO_SHARE = 1 / 3;
 
 /**
  * Reads the arguments.
@@ -129,21 +151,24 @@ const MAX_TYPO_DISTANCE = 4;
  * @throws {UsageError} If they cannot be understood.
  */
 export function parseCommand(args: readonly string[]): Command {
-  const parsed = parseArgs([...args], {
-    alias: SHORT,
-    boolean: FLAGS,
-    string: [...VALUES, "_"],
+  const { options, sources } = spellOut(args);
+  const parsed = parseArgs(options, {
+    boolean: [...FLAGS],
+    string: [...VALUES],
     collect: ["peer"],
-    unknown: (argument, key) => {
-      if (key !== undefined) throw unknownOption(argument, key);
-      return true;
+    unknown: (_argument, key) => {
+      throw unknownOption(`--${key}`);
     },
   });
   if (parsed["help"]) return { type: "help" };
   if (parsed["version"]) return { type: "version" };
   const values = new Values(parsed);
-  const sources = parsed._.map(String);
-  if (sources.length === 0) throw new UsageError("Nothing to download");
+  if (sources.length === 0) {
+    throw new UsageError(
+      "Nothing to download: name a .torrent file, the URL of one, or - for " +
+        "standard input",
+    );
+  }
   if (sources.some((source) => source === "")) {
     throw new UsageError("A source must not be empty");
   }
@@ -154,9 +179,7 @@ export function parseCommand(args: readonly string[]): Command {
   if (out !== undefined && sources.length > 1) {
     throw new UsageError("--out names one download, and there are several");
   }
-  if (out !== undefined && (/[/\\\0]/.test(out) || /^(-|\.\.?)$/.test(out))) {
-    throw new UsageError("--out must be a name; the folder is for --dir");
-  }
+  if (out !== undefined) checkName(out);
   return Object.freeze({
     type: parsed["show-files"] ? "show" : "download",
     sources,
@@ -198,14 +221,18 @@ class Values {
     const text = this.text(name);
     const choice = choices.find((choice) => choice === text);
     if (text === undefined || choice !== undefined) return choice;
-    throw new UsageError(`--${name} must be one of ${choices.join(", ")}`);
+    throw new UsageError(
+      `--${name} must be one of ${choices.join(", ")}; got '${text}'`,
+    );
   }
 
   count(name: string): number | undefined {
     const text = this.text(name);
     if (text === undefined) return undefined;
     if (/^[1-9]\d{0,5}$/.test(text)) return Number(text);
-    throw new UsageError(`--${name} must be a whole number above 0`);
+    throw new UsageError(
+      `--${name} must be a whole number from 1 to 999999; got '${text}'`,
+    );
   }
 
   seconds(name: string): number | undefined {
@@ -215,7 +242,9 @@ class Values {
     if (/^\d{1,8}(\.\d+)?$/.test(text)) {
       return seconds > 0 ? seconds : undefined;
     }
-    throw new UsageError(`--${name} must be a number of seconds`);
+    throw new UsageError(
+      `--${name} must be a number of seconds, 0 for no limit; got '${text}'`,
+    );
   }
 
   endpoints(name: string): Endpoint[] {
@@ -237,19 +266,118 @@ function ports(text: string): number[] {
   const last = Number(match?.[2] ?? first);
   if (!match || first > last || last > 65535 || last - first >= MAX_PORTS) {
     throw new UsageError(
-      "--listen-port must be a port or a range such as 6881-6889",
+      "--listen-port must be a port or a range such as 6881-6889, of at most " +
+        `${MAX_PORTS} ports; got '${text}'`,
     );
   }
   return Array.from({ length: last - first + 1 }, (_, i) => first + i);
 }
 
-function unknownOption(argument: string, key: string): UsageError {
-  const shown = argument.startsWith("--") ? `--${key}` : `-${key}`;
+/** The user's name for a download: one name, as file systems have them. */
+function checkName(out: string): void {
+  if (out === "-") {
+    throw new UsageError(
+      "--out must be a name: nothing can be written to standard output",
+    );
+  }
+  if (/[/\\]/.test(out) || out === "." || out === "..") {
+    throw new UsageError("--out must be a name; the folder is for --dir");
+  }
+  if (new TextEncoder().encode(out).length > MAX_NAME_BYTES) {
+    throw new UsageError(`--out must not be over ${MAX_NAME_BYTES} bytes long`);
+  }
+}
+
+/**
+ * The options in the one spelling that the parser cannot mistake, by their
+ * long names with their values behind "=", and the sources apart from them. As
+ * they come, it would take `-da=b` for `b`, `--quiet=no` for yes, and a file
+ * called `true` for what the flag before it is.
+ */
+function spellOut(
+  args: readonly string[],
+): { options: string[]; sources: string[] } {
+  const options: string[] = [];
+  const sources: string[] = [];
+  const rest = args.values();
+  for (const arg of rest) {
+    if (arg === "--") {
+      for (const source of rest) sources.push(source);
+    } else if (arg.startsWith("--")) {
+      const [, name, value] = /^--([^=]*)(?:=(.*))?$/s.exec(arg)!;
+      if (!name) throw unknownOption(arg);
+      options.push(spelled(name, { written: `--${name}`, value, rest }));
+    } else if (arg.startsWith("-") && arg !== "-") {
+      options.push(...spelledLetters(arg, rest));
+    } else {
+      sources.push(arg);
+    }
+  }
+  return { options, sources };
+}
+
+/** One or more letters behind one dash; the last may have a value. */
+function spelledLetters(arg: string, rest: Iterator<string>): string[] {
+  if (isOption(arg.slice(1))) throw unknownOption(arg);
+  const options: string[] = [];
+  for (let at = 1; at < arg.length; at++) {
+    const written = `-${arg[at]}`;
+    const name = SHORT[arg[at]!];
+    if (name === undefined) throw unknownOption(written);
+    if (VALUES.includes(name)) {
+      const value = arg.slice(at + 1).replace(/^=/, "") || undefined;
+      return [...options, spelled(name, { written, value, rest })];
+    }
+    options.push(spelled(name, { written, value: undefined, rest }));
+  }
+  return options;
+}
+
+/** One option; a value that stands apart is taken from the arguments left. */
+function spelled(
+  name: string,
+  { written, value, rest }: {
+    written: string;
+    value: string | undefined;
+    rest: Iterator<string>;
+  },
+): string {
+  if (VALUES.includes(name)) {
+    return `--${name}=${value ?? separateValue(written, rest)}`;
+  }
+  if (value !== undefined && FLAGS.includes(name)) {
+    throw new UsageError(`${written} takes no value; got '${value}'`);
+  }
+  return `--${name}`;
+}
+
+function separateValue(written: string, rest: Iterator<string>): string {
+  const { value: next, done } = rest.next();
+  if (done) throw new UsageError(`${written} needs a value`);
+  if (!next.startsWith("-") || next === "-") return next;
+  throw new UsageError(
+    `${written} needs a value; one that begins with a dash is written ` +
+      `${written}=${next}`,
+  );
+}
+
+function isOption(name: string): boolean {
+  return FLAGS.includes(name) || VALUES.includes(name);
+}
+
+function unknownOption(written: string): UsageError {
+  const name = written.replace(/^--?/, "");
+  const meant = name.length > 1 ? closestOption(name) : undefined;
+  const suggestion = meant === undefined ? "" : `; did you mean --${meant}?`;
+  return new UsageError(`Unknown option ${written}${suggestion}`);
+}
+
+function closestOption(name: string): string | undefined {
   const names = [...FLAGS, ...VALUES];
-  const closest = closestString(key, names);
-  const suggestion = key.length > 1 &&
-      levenshteinDistance(key, closest) <= MAX_TYPO_DISTANCE
-    ? `; did you mean --${closest}?`
-    : "";
-  return new UsageError(`Unknown option ${shown}${suggestion}`);
+  const known = KNOWN_ELSEWHERE.get(name) ??
+    names.find((option) => option.startsWith(name));
+  if (known !== undefined) return known;
+  const closest = closestString(name, names);
+  const patience = Math.max(MIN_TYPO_DISTANCE, name.length * TYPO_SHARE);
+  return levenshteinDistance(name, closest) <= patience ? closest : undefined;
 }
