@@ -1,6 +1,7 @@
 /**
  * `Display`: where and when progress is shown. One redrawn line on a terminal,
  * whole lines at a slow interval elsewhere, JSON lines for programs, or nothing.
+ * No form needs more of a terminal than a carriage return.
  *
  * @module
  */
@@ -15,7 +16,7 @@ import {
   resultLine,
   summaryLine,
 } from "./progress.ts";
-import { printable } from "./text.ts";
+import { about, plural, printable, widthOf } from "./text.ts";
 import { encodeHex } from "@std/encoding/hex";
 
 /** The version of the JSON lines: it grows when a field changes its meaning. */
@@ -62,7 +63,9 @@ export interface Display {
 export interface Summary {
   /** Its exit status. */
   exitCode: number;
-  /** How each download ended. */
+  /** How many sources there were. */
+  sources: number;
+  /** How each download ended that did. */
   results: readonly Result[];
   /** How long it took, in seconds. */
   seconds: number;
@@ -89,14 +92,13 @@ export function createDisplay(
   sink: TextSink,
   options: DisplayOptions,
 ): Display {
-  const form = options.isQuiet && options.form !== "json"
+  if (options.form === "json") return new JsonDisplay(sink, options);
+  const form = options.isQuiet
     ? "none"
     : options.form === "auto"
     ? sink.isTerminal ? "bar" : "line"
     : options.form;
-  return form === "json"
-    ? new JsonDisplay(sink, options)
-    : new TextDisplay(sink, { ...options, form });
+  return new TextDisplay(sink, { ...options, form });
 }
 
 class TextDisplay implements Display {
@@ -105,8 +107,9 @@ class TextDisplay implements Display {
   readonly #options: DisplayOptions;
   readonly #running = new Set<Running>();
   /** What was said of each tracker last: it is not repeated. */
-  readonly #said = new Map<string, string>();
-  #isLineOpen = false;
+  readonly #said = new Map<string, string | undefined>();
+  /** The width of the line that is redrawn, if one stands there. */
+  #barWidth = 0;
   #lastLineAt = -Infinity;
 
   constructor(sink: TextSink, options: DisplayOptions) {
@@ -142,9 +145,7 @@ class TextDisplay implements Display {
     if (shown.length === 0) return;
     if (this.#options.form === "bar") {
       // The last column stays free: some terminals wrap when it is written.
-      const text = progressLine(shown, this.#sink.columns - 1);
-      this.#sink.write(`\r\x1b[K${text}`);
-      this.#isLineOpen = true;
+      this.#redraw(progressLine(shown, this.#sink.columns - 1));
       return;
     }
     const now = performance.now();
@@ -159,10 +160,12 @@ class TextDisplay implements Display {
     this.#line(`btget: ${resultLine(result)}`);
   }
 
-  close({ results }: Summary): void {
-    this.#clear();
-    if (results.length > 1 && !this.#options.isQuiet) {
-      this.#line(`btget: ${summaryLine(results)}`);
+  close({ results, sources }: Summary): void {
+    this.#redraw("");
+    // The only one has had its line.
+    if (sources === 1 && results.length === 1) return;
+    if (!this.#options.isQuiet) {
+      this.#line(`btget: ${summaryLine(results, sources)}`);
     }
   }
 
@@ -170,10 +173,12 @@ class TextDisplay implements Display {
   #important(event: TorrentEvent): string | undefined {
     switch (event.type) {
       case "tracker_warning":
-      case "tracker_failed":
-        if (this.#said.get(event.tracker) === event.message) return undefined;
-        this.#said.set(event.tracker, event.message);
-        return describe(event);
+      case "tracker_failed": {
+        const text = describe(event);
+        if (this.#said.get(event.tracker) === text) return undefined;
+        this.#said.set(event.tracker, text);
+        return text;
+      }
       case "notice":
       case "peer_banned":
         return describe(event);
@@ -183,18 +188,26 @@ class TextDisplay implements Display {
   }
 
   #line(text: string): void {
-    this.#clear();
+    this.#redraw("");
     this.#sink.write(`${text}\n`);
   }
 
-  #clear(): void {
-    if (this.#isLineOpen) this.#sink.write("\r\x1b[K");
-    this.#isLineOpen = false;
+  /**
+   * Puts a text in the place of the one that stands there: with spaces, which
+   * every terminal understands, and at most to where it wraps.
+   */
+  #redraw(text: string): void {
+    const width = widthOf(text);
+    if (width === 0 && this.#barWidth === 0) return;
+    const stale = Math.min(this.#barWidth, this.#sink.columns - 1) - width;
+    const blank = " ".repeat(Math.max(0, stale));
+    this.#sink.write(`\r${text}${blank}${text === "" ? "\r" : ""}`);
+    this.#barWidth = width;
   }
 }
 
 class JsonDisplay implements Display {
-  readonly intervalMs = JSON_INTERVAL_MS;
+  readonly intervalMs: number | undefined;
   readonly #sink: TextSink;
   readonly #options: DisplayOptions;
   readonly #running = new Set<Running>();
@@ -202,14 +215,15 @@ class JsonDisplay implements Display {
   constructor(sink: TextSink, options: DisplayOptions) {
     this.#sink = sink;
     this.#options = options;
-    this.#write({ type: "start", version: SCHEMA_VERSION });
+    this.intervalMs = options.isQuiet ? undefined : JSON_INTERVAL_MS;
+    this.#write("start", { version: SCHEMA_VERSION });
   }
 
   begin(running: Running): void {
     this.#running.add(running);
+    if (this.#options.isQuiet) return;
     const { metainfo, path } = running;
-    this.#write({
-      type: "torrent",
+    this.#write("torrent", {
       infoHash: encodeHex(metainfo.infoHash),
       name: metainfo.name,
       path,
@@ -219,33 +233,31 @@ class JsonDisplay implements Display {
     });
   }
 
-  event({ metainfo, stats }: Running, event: TorrentEvent): void {
-    const infoHash = encodeHex(metainfo.infoHash);
-    if (event.type === "phase") {
-      this.#write({ infoHash, ...event });
-      if (event.phase !== "stopped") this.#progress(infoHash, stats());
-    } else if (this.#options.isVerbose || event.type !== "piece") {
-      this.#write({ infoHash, ...event });
-    }
+  event(running: Running, event: TorrentEvent): void {
+    if (this.#options.isQuiet) return;
+    if (event.type === "piece" && !this.#options.isVerbose) return;
+    const { type, ...facts } = event;
+    const infoHash = encodeHex(running.metainfo.infoHash);
+    this.#write(type, { infoHash, ...facts });
+    // What it stands at when it has stopped comes with its result.
+    if (type === "phase" && event.phase !== "stopped") this.#progress(running);
   }
 
   notice(message: string): void {
-    this.#write({ type: "notice", message });
+    if (this.#options.isQuiet) return;
+    this.#write("notice", { infoHash: null, message });
   }
 
   tick(): void {
-    for (const { metainfo, stats } of this.#running) {
-      this.#progress(encodeHex(metainfo.infoHash), stats());
-    }
+    for (const running of this.#running) this.#progress(running);
   }
 
   end(result: Result, running: Running | undefined): void {
     if (running) {
       this.#running.delete(running);
-      this.#progress(encodeHex(running.metainfo.infoHash), running.stats());
+      if (!this.#options.isQuiet) this.#progress(running);
     }
-    this.#write({
-      type: "result",
+    this.#write("result", {
       infoHash: running ? encodeHex(running.metainfo.infoHash) : null,
       source: result.source,
       name: result.name ?? null,
@@ -255,21 +267,20 @@ class JsonDisplay implements Display {
     });
   }
 
-  close({ exitCode, results, seconds }: Summary): void {
+  close({ exitCode, results, sources, seconds }: Summary): void {
     const complete = results.filter((result) => result.exitCode === 0).length;
-    this.#write({
-      type: "summary",
+    this.#write("summary", {
       exitCode,
       complete,
-      incomplete: results.length - complete,
+      incomplete: sources - complete,
       seconds: rounded(seconds),
     });
   }
 
-  #progress(infoHash: string, stats: TorrentStats): void {
-    this.#write({
-      type: "progress",
-      infoHash,
+  #progress(running: Running): void {
+    const stats = running.stats();
+    this.#write("progress", {
+      infoHash: encodeHex(running.metainfo.infoHash),
       ...stats,
       bytesPerSecond: Math.round(stats.bytesPerSecond),
       secondsLeft: stats.secondsLeft === undefined
@@ -278,9 +289,9 @@ class JsonDisplay implements Display {
     });
   }
 
-  #write(record: Record<string, unknown>): void {
+  #write(type: string, facts: Record<string, unknown>): void {
     // What JSON leaves as it is could still harm a terminal.
-    const text = JSON.stringify(record).replace(
+    const text = JSON.stringify({ type, ...facts }).replace(
       /[\x7f-\uffff]/g,
       (character) =>
         `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
@@ -298,13 +309,11 @@ function describe(event: TorrentEvent): string | undefined {
     case "hash_mismatch":
       return `piece ${event.index} came with a wrong hash`;
     case "tracker_answered":
-      return `${event.tracker} names ${event.peers} peers`;
+      return `${event.tracker} names ${plural(event.peers, "peer")}`;
     case "tracker_warning":
       return `${event.tracker} warns: ${event.message}`;
     case "tracker_failed":
-      return event.message.includes(event.tracker)
-        ? event.message
-        : `${event.tracker}: ${event.message}`;
+      return about(event.tracker, event.message);
     case "peer_connected":
       return `connected to ${event.peer} (${event.client})`;
     case "peer_unreachable":

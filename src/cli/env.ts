@@ -42,9 +42,6 @@ export interface Env {
 /** When the width of a terminal cannot be told. */
 const DEFAULT_COLUMNS = 80;
 
-/** A line narrower than this says nothing. */
-const MIN_COLUMNS = 20;
-
 class StreamSink implements TextSink {
   readonly #stream: typeof Deno.stdout | typeof Deno.stderr;
   readonly #name: string;
@@ -65,7 +62,7 @@ class StreamSink implements TextSink {
   get columns(): number {
     try {
       const { columns } = Deno.consoleSize();
-      return columns === 0 ? DEFAULT_COLUMNS : Math.max(MIN_COLUMNS, columns);
+      return columns === 0 ? DEFAULT_COLUMNS : columns;
     } catch {
       // No stream of ours is a terminal, and each system says so differently.
       return DEFAULT_COLUMNS;
@@ -81,10 +78,14 @@ class StreamSink implements TextSink {
         written += this.#stream.writeSync(bytes.subarray(written));
       }
     } catch (error) {
-      // Whoever reads may stop at any time, as in `btget … | head -1`.
-      if (error instanceof Deno.errors.BrokenPipe) this.#isClosed = true;
-      else if (error instanceof Deno.errors.WouldBlock) return;
-      else throw storageError(error, this.#name);
+      if (error instanceof Deno.errors.WouldBlock) return;
+      this.#isClosed = true;
+      // Whoever reads may stop at any time, as in `btget … | head -1`; and
+      // where errors are told there is nobody to tell of this one.
+      if (
+        !(error instanceof Deno.errors.BrokenPipe) &&
+        this.#stream !== Deno.stderr
+      ) throw storageError(error, this.#name);
     }
   }
 }

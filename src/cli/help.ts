@@ -24,11 +24,13 @@ What to do
   -S, --show-files         list the files and stop
   -V, --check-integrity    check every byte on disk, then download what is wrong
       --hash-check-only    check every byte on disk and stop
-  -j, --max-concurrent-downloads N   torrents at a time (default: 5)
+  -c, --continue           go on where it stopped: this is always so
+  -j, --max-concurrent-downloads N
+                           work on N torrents at a time (default: 5)
 Peers
       --peer HOST:PORT     connect to this peer; may be repeated
       --no-tracker         ask no tracker
-      --max-peers N        peers for each torrent (default: 50)
+      --max-peers N        have at most N peers for a torrent (default: 50)
       --listen-port PORT   a port or a range (default: 6881-6889; 0: any)
 When to stop
       --stop SEC           stop after SEC seconds
@@ -37,10 +39,16 @@ What to say, on standard error
       --progress FORM      auto, bar, line, json or none (default: auto)
   -q, --quiet              errors only
   -v, --verbose            everything that happens
-  -h, --help; --version
+  -h, --help               this text
+      --version            the version
 
-Exit status, the worst of the run: 0 done; 1 unexpected; 2 usage; 3 source not
-found; 5 gave up stalled; 6 network; 7 stopped before the end; 9 disk full;
-13 exists and is not ours; 15 cannot open or permission denied; 17 disk I/O;
-25 not bencoded; 26 bad torrent; 27 bad magnet; 32 data does not match its hash
+Exit status, the worst of the run:
+   0 done                             13 something else lies where a file goes
+   1 unexpected error                 15 cannot open, or not permitted
+   2 usage                            17 disk error
+   3 source not found                 25 not a torrent
+   5 no progress for too long         26 a torrent that cannot be used
+   6 network, or nobody reached       27 a magnet link, which cannot be used
+   7 stopped before the end           32 data that does not match its hash
+   9 disk full
 `;

@@ -5,8 +5,9 @@
  * @module
  */
 
-import type { TorrentStats } from "../torrent/events.ts";
+import type { TorrentPhase, TorrentStats } from "../torrent/events.ts";
 import {
+  about,
   fit,
   formatBytes,
   formatDuration,
@@ -49,8 +50,15 @@ const MIN_BAR_WIDTH = 8;
 /** A name is cut to this before the bar gives way. */
 const MAX_NAME_WIDTH = 30;
 
+/** A name that is cut to less names nothing, and is left out. */
+const MIN_NAME_WIDTH = 8;
+
+/** What stands between the parts of a line. */
+const GAP = "  ";
+
 /**
- * All downloads in one line.
+ * All downloads in one line. Where there is not enough room, the bar goes
+ * first, then the name, then what stands at the end.
  *
  * @param shown The downloads that run.
  * @param width How many columns there are.
@@ -59,18 +67,17 @@ const MAX_NAME_WIDTH = 30;
 export function progressLine(shown: readonly Shown[], width: number): string {
   if (shown.length === 0) return "";
   const stats = sum(shown.map((download) => download.stats));
-  const name = shown.length === 1
-    ? printable(shown[0]!.name)
-    : plural(shown.length, "torrent");
-  const facts = factsOf(stats);
-  const short = fit(name, MAX_NAME_WIDTH);
-  const text = [stateOf(stats), short, ...facts].join("  ");
-  const room = Math.min(MAX_BAR_WIDTH, width - widthOf(text) - 4);
-  if (room < MIN_BAR_WIDTH) return fit(text, width);
-  const [part, whole] = shareOf(stats);
-  const filled = whole > 0 ? Math.floor(part / whole * room) : room;
-  const bar = `[${"#".repeat(filled)}${".".repeat(room - filled)}]`;
-  return [stateOf(stats), short, bar, ...facts].join("  ");
+  const [state, facts] = [stateOf(stats), factsOf(stats)];
+  const room = width - widthOf([state, ...facts].join(GAP)) - GAP.length;
+  if (room < MIN_NAME_WIDTH) return fit([state, ...facts].join(GAP), width);
+  const name = fit(
+    shown.length === 1
+      ? printable(shown[0]!.name)
+      : plural(shown.length, "torrent"),
+    Math.min(room, MAX_NAME_WIDTH),
+  );
+  const bar = barOf(stats, room - widthOf(name) - GAP.length);
+  return [state, name, ...bar, ...facts].join(GAP);
 }
 
 /**
@@ -80,33 +87,42 @@ export function progressLine(shown: readonly Shown[], width: number): string {
  * @returns A sentence on one line, without its end.
  */
 export function resultLine(result: Result): string {
-  const { stats, exitCode, seconds } = result;
-  const name = printable(result.name ?? result.source);
-  if (exitCode === 0 && stats) {
-    const size = formatBytes(stats.totalBytes);
-    if (stats.receivedBytes === 0) {
-      return `${name}: complete, ${size} verified on disk`;
-    }
-    const received = formatBytes(stats.receivedBytes);
-    const rate = formatBytes(stats.receivedBytes / Math.max(seconds, 0.001));
-    return `${name}: complete, ${size} verified; ` +
-      `${received} received in ${formatDuration(seconds)} (${rate}/s)`;
+  const { name, source, stats, exitCode, seconds } = result;
+  const message = result.message ?? "failed";
+  if (name === undefined) return printable(about(source, message));
+  if (!stats) return printable(`${name}: ${message}`);
+  if (exitCode !== 0) {
+    const { verifiedBytes, totalBytes } = stats;
+    const verified = totalBytes > 0
+      ? ` (${formatPercent(verifiedBytes, totalBytes)} verified)`
+      : "";
+    return printable(`${name}: ${message}${verified}`);
   }
-  const share = stats && stats.totalBytes > 0
-    ? ` (${formatPercent(stats.verifiedBytes, stats.totalBytes)} verified)`
-    : "";
-  return `${name}: ${printable(result.message ?? "failed")}${share}`;
+  const size = formatBytes(stats.totalBytes);
+  if (stats.receivedBytes === 0) {
+    return printable(`${name}: complete, ${size} verified on disk`);
+  }
+  const received = formatBytes(stats.receivedBytes);
+  const rate = formatBytes(stats.receivedBytes / Math.max(seconds, 0.001));
+  return printable(
+    `${name}: complete, ${size} verified; ${received} received in ` +
+      `${formatDuration(seconds)} (${rate}/s)`,
+  );
 }
 
 /**
  * The last word about a run of several downloads.
  *
- * @param results How each ended.
+ * @param results How each ended that did.
+ * @param sources How many there were.
  * @returns A sentence on one line, without its end.
  */
-export function summaryLine(results: readonly Result[]): string {
+export function summaryLine(
+  results: readonly Result[],
+  sources: number,
+): string {
   const complete = results.filter(({ exitCode }) => exitCode === 0).length;
-  return `${complete} of ${results.length} complete`;
+  return `${complete} of ${sources} complete`;
 }
 
 function stateOf({ phase, serving, peers }: TorrentStats): string {
@@ -114,19 +130,29 @@ function stateOf({ phase, serving, peers }: TorrentStats): string {
   return peers > 0 ? "waiting" : "connecting";
 }
 
+/** A bar of at most that width, if there is room for one. */
+function barOf(stats: TorrentStats, width: number): string[] {
+  const length = Math.min(MAX_BAR_WIDTH, width - "[]".length);
+  const [part, whole] = shareOf(stats);
+  if (length < MIN_BAR_WIDTH || whole === 0) return [];
+  const filled = Math.floor(part / whole * length);
+  return [`[${"#".repeat(filled)}${".".repeat(length - filled)}]`];
+}
+
 function factsOf(stats: TorrentStats): string[] {
   const [part, whole] = shareOf(stats);
+  // Before anything is known, nothing of nothing would look like everything.
+  if (whole === 0) return [];
   const percent = formatPercent(part, whole);
   const amount = `${formatBytes(part)}/${formatBytes(whole)}`;
   if (stats.phase !== "downloading") return [percent, amount];
+  const { secondsLeft } = stats;
   return [
     percent,
     amount,
     `${formatBytes(stats.bytesPerSecond)}/s`,
     `ETA ${
-      stats.secondsLeft === undefined
-        ? "-"
-        : formatDuration(Math.ceil(stats.secondsLeft))
+      secondsLeft === undefined ? "-" : formatDuration(Math.ceil(secondsLeft))
     }`,
     plural(stats.peers, "peer"),
   ];
@@ -141,20 +167,25 @@ function shareOf(stats: TorrentStats): [part: number, whole: number] {
 /** Several downloads as one; what they do is what the busiest does. */
 function sum(all: readonly TorrentStats[]): TorrentStats {
   const total = { ...all[0]! };
+  if (all.length === 1) return total;
   for (const stats of all.slice(1)) {
-    if (stats.phase === "downloading") total.phase = "downloading";
     for (const key of SUMMED) total[key] += stats[key];
   }
-  const missing = total.totalBytes - total.verifiedBytes;
+  const phases = new Set(all.map(({ phase }) => phase));
+  total.phase = BUSIEST.find((phase) => phases.has(phase)) ?? total.phase;
+  const missing = total.totalBytes - total.verifiedBytes - total.gatheringBytes;
   total.secondsLeft = total.bytesPerSecond > 0
     ? missing / total.bytesPerSecond
     : undefined;
   return total;
 }
 
+const BUSIEST: readonly TorrentPhase[] = ["downloading", "checking"];
+
 const SUMMED = [
   "totalBytes",
   "verifiedBytes",
+  "gatheringBytes",
   "checkedBytes",
   "bytesToCheck",
   "bytesPerSecond",

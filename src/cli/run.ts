@@ -4,7 +4,8 @@
  * @module
  */
 
-import { parseMetainfo } from "../metainfo/metainfo.ts";
+import { BencodeError } from "../errors.ts";
+import { type Metainfo, parseMetainfo } from "../metainfo/metainfo.ts";
 import type { NameRules } from "../metainfo/safe_path.ts";
 import { placeFiles } from "../storage/places.ts";
 import { Session } from "../torrent/session.ts";
@@ -17,8 +18,13 @@ import { EXIT, exitCodeOf, worstOf } from "./exit_code.ts";
 import { HELP, VERSION } from "./help.ts";
 import type { Result } from "./progress.ts";
 import { describeTorrent } from "./show.ts";
-import { readSource, SourceError } from "./source.ts";
-import { plural, printable } from "./text.ts";
+import {
+  readSource,
+  type ReadSourceOptions,
+  shownSource,
+  SourceError,
+} from "./source.ts";
+import { about, plural, printable, shownUrl } from "./text.ts";
 import { delay } from "@std/async/delay";
 
 /** Somebody or something asked us to stop before the end. */
@@ -58,67 +64,92 @@ export async function run(
 
 /** Says what went wrong, and gives the exit status. */
 function report(error: unknown, env: Env): number {
-  const code = exitCodeOf(error);
-  if (code === undefined) {
-    // Nobody expected it, so whoever mends it needs all there is to know.
-    const text = error instanceof Error ? error.stack ?? error.message : error;
-    env.stderr.write(`btget: unexpected: ${String(text)}\n`);
-    return EXIT.unexpected;
-  }
-  const { message } = error as Error;
-  env.stderr.write(`btget: ${printable(message)}\n`);
+  env.stderr.write(`btget: ${printable(messageOf(error))}\n`);
   if (error instanceof UsageError) {
     env.stderr.write("Try 'btget --help'.\n");
   }
-  return code;
+  return exitCodeOf(error) ?? EXIT.unexpected;
+}
+
+/** What went wrong, on one line. */
+function messageOf(error: unknown): string {
+  if (!(error instanceof Error)) return `Unexpected: ${String(error)}`;
+  if (error instanceof StopRequest || exitCodeOf(error) !== undefined) {
+    return error.message;
+  }
+  // Nobody expected it, so whoever mends it needs all there is to know.
+  const stack = error.stack ?? error.message;
+  return `Unexpected: ${stack.split(/\s*\n\s*/).join(" ")}`;
 }
 
 async function show(command: DownloadCommand, env: Env): Promise<number> {
   const codes: number[] = [];
+  const { signal } = new AbortController();
   for (const source of command.sources) {
     try {
-      const bytes = await readSource(source, {
-        stdin: env.stdin,
-        signal: new AbortController().signal,
-      });
-      const metainfo = parseMetainfo(bytes, { names: nameRules() });
+      const metainfo = await readMetainfo(source, { stdin: env.stdin, signal });
       env.stdout.write(describeTorrent(metainfo));
     } catch (error) {
-      codes.push(report(error, env));
+      const message = about(shownSource(source), messageOf(error));
+      env.stderr.write(`btget: ${printable(message)}\n`);
+      codes.push(exitCodeOf(error) ?? EXIT.unexpected);
     }
   }
   return worstOf(codes);
 }
 
+async function readMetainfo(
+  source: string,
+  options: ReadSourceOptions,
+): Promise<Metainfo> {
+  const bytes = await readSource(source, options);
+  try {
+    return parseMetainfo(bytes, { names: nameRules() });
+  } catch (error) {
+    if (!(error instanceof BencodeError)) throw error;
+    throw new SourceError(
+      "notBencoded",
+      `${shownSource(source)} is not a torrent: ${error.message}`,
+      { cause: error },
+    );
+  }
+}
+
 async function download(command: DownloadCommand, env: Env): Promise<number> {
-  const { folder, isCheckOnly } = command;
-  requireWrite(command);
   const startedAt = performance.now();
-  const canRead = isGranted("read", folder);
   const display = createDisplay(env.stderr, {
     form: command.progress,
     isQuiet: command.isQuiet,
     isVerbose: command.isVerbose,
   });
+  const canRead = isGranted("read", command.folder);
   if (!canRead) {
-    if (isCheckOnly || command.mustCheckAll) throw mayNotRead(folder);
     display.notice(
       "Without --allow-read nothing can be resumed, checked on disk or given " +
-        `to others; to have that, run with --allow-read=${folder}`,
+        `to others; to have that, run with --allow-read=${command.folder}`,
     );
   }
   const stop = new AbortController();
-  const urgent = Promise.withResolvers<number>();
+  const urgent = Promise.withResolvers<void>();
   using _signals = env.onStopSignal(() => {
-    if (stop.signal.aborted) urgent.resolve(EXIT.stopped);
+    if (stop.signal.aborted) return urgent.resolve();
+    display.notice("Stopping; once more stops at once");
     stop.abort(new StopRequest("stopped; run the same command to go on"));
   });
-  const work = downloadAll(command, { env, display, canRead, stop });
-  const results = await Promise.race([work, urgent.promise]);
-  if (typeof results === "number") return results;
-  const exitCode = worstOf(results.map((result) => result.exitCode));
-  const seconds = (performance.now() - startedAt) / 1000;
-  display.close({ exitCode, results, seconds });
+  const results: Result[] = [];
+  const work = downloadAll(command, { env, display, canRead, stop, results });
+  await Promise.race([work, urgent.promise]);
+  const isCut = results.length < command.sources.length;
+  const exitCode = worstOf([
+    ...results.map((result) => result.exitCode),
+    ...(isCut ? [EXIT.stopped] : []),
+  ]);
+  display.close({
+    exitCode,
+    sources: command.sources.length,
+    results,
+    seconds: (performance.now() - startedAt) / 1000,
+  });
   return exitCode;
 }
 
@@ -128,14 +159,15 @@ interface Run {
   display: Display;
   canRead: boolean;
   stop: AbortController;
+  /** How each download ended that did; it fills up. */
+  results: Result[];
 }
 
 async function downloadAll(
   command: DownloadCommand,
   shared: Run,
-): Promise<Result[]> {
-  const { display, stop } = shared;
-  const results: Result[] = [];
+): Promise<void> {
+  const { display, stop, results } = shared;
   const waiting = [...command.sources];
   await using session = new Session({
     listenPorts: command.isCheckOnly ? [] : command.listenPorts,
@@ -174,7 +206,6 @@ async function downloadAll(
     },
   );
   await Promise.all(lanes);
-  return results;
 }
 
 async function downloadOne(
@@ -186,7 +217,7 @@ async function downloadOne(
   const startedAt = performance.now();
   let running: Running | undefined;
   const result: Result = {
-    source,
+    source: shownSource(source),
     name: undefined,
     stats: undefined,
     exitCode: EXIT.done,
@@ -195,9 +226,8 @@ async function downloadOne(
   };
   try {
     signal.throwIfAborted();
-    const bytes = await readSource(source, { stdin: env.stdin, signal });
-    const metainfo = parseMetainfo(bytes, { names: nameRules() });
-    result.name = metainfo.name;
+    requireAccess(command, { canRead });
+    const metainfo = await readMetainfo(source, { stdin: env.stdin, signal });
     const places = placeFiles(metainfo, command);
     const { tiers, unusable } = trackersOf(metainfo);
     const torrent = session.add(metainfo, {
@@ -211,14 +241,20 @@ async function downloadOne(
       isCheckOnly: command.isCheckOnly,
       stallTimeoutMs: command.stallTimeout && command.stallTimeout * 1000,
     });
-    if (!torrent) throw new UsageError(`${source} is given twice`);
+    if (!torrent) {
+      throw new UsageError(
+        `${result.source} is the same torrent as another source, and that one is downloaded`,
+      );
+    }
+    result.name = metainfo.name;
     running = { metainfo, path: places.root, stats: () => torrent.stats() };
     display.begin(running);
     if (command.usesTrackers && unusable.length > 0 && !command.isCheckOnly) {
+      const example = shownUrl(unusable[0]!);
       display.notice(
-        `${metainfo.name}: ${
-          plural(unusable.length, "tracker")
-        } cannot be asked, such as ${unusable[0]}`,
+        unusable.length === 1
+          ? `${metainfo.name}: the tracker ${example} cannot be asked`
+          : `${metainfo.name}: ${unusable.length} trackers cannot be asked, such as ${example}`,
       );
     }
     const listening = showEvents(running, { torrent, display });
@@ -228,25 +264,18 @@ async function downloadOne(
       await listening;
       result.stats = torrent.stats();
     }
-    if (
-      command.isCheckOnly &&
-      result.stats.verifiedPieces < result.stats.pieceCount
-    ) {
+    const { pieceCount, verifiedPieces } = result.stats;
+    if (command.isCheckOnly && verifiedPieces < pieceCount) {
       result.exitCode = EXIT.mismatch;
-      result.message = `${
-        plural(
-          result.stats.pieceCount - result.stats.verifiedPieces,
-          "piece",
-        )
-      } of ${result.stats.pieceCount} missing or not matching the hash`;
+      result.message = `${pieceCount - verifiedPieces} of ${
+        plural(pieceCount, "piece")
+      } missing or not matching the hash`;
     }
   } catch (error) {
-    const code = error instanceof StopRequest
+    result.exitCode = error instanceof StopRequest
       ? EXIT.stopped
-      : exitCodeOf(error);
-    if (code === undefined) report(error, env);
-    result.exitCode = code ?? EXIT.unexpected;
-    result.message = error instanceof Error ? error.message : String(error);
+      : exitCodeOf(error) ?? EXIT.unexpected;
+    result.message = messageOf(error);
   }
   result.seconds = (performance.now() - startedAt) / 1000;
   display.end(result, running);
@@ -263,19 +292,23 @@ async function showEvents(
   for await (const event of torrent.events) display.event(running, event);
 }
 
-function requireWrite({ folder, isCheckOnly }: DownloadCommand): void {
-  if (isCheckOnly || isGranted("write", folder)) return;
-  throw new SourceError(
-    "denied",
-    `Cannot write to ${folder}: run again with --allow-write=${folder}`,
-  );
-}
-
-function mayNotRead(folder: string): SourceError {
-  return new SourceError(
-    "denied",
-    `Cannot check what is in ${folder}: run again with --allow-read=${folder}`,
-  );
+/** Says what Deno must be told before anything can be done in the folder. */
+function requireAccess(
+  { folder, isCheckOnly, mustCheckAll }: DownloadCommand,
+  { canRead }: { canRead: boolean },
+): void {
+  if (!canRead && mustCheckAll) {
+    throw new SourceError(
+      "denied",
+      `What is in ${folder} may not be checked: run again with --allow-read=${folder}`,
+    );
+  }
+  if (!isCheckOnly && !isGranted("write", folder)) {
+    throw new SourceError(
+      "denied",
+      `Nothing may be written to ${folder}: run again with --allow-write=${folder}`,
+    );
+  }
 }
 
 function isGranted(name: "read" | "write", path: string): boolean {

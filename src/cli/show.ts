@@ -5,8 +5,7 @@
  */
 
 import type { Metainfo } from "../metainfo/metainfo.ts";
-import { displayUrl } from "../net/http.ts";
-import { formatBytes, plural, printable } from "./text.ts";
+import { formatBytes, plural, printable, shownUrl } from "./text.ts";
 import { encodeHex } from "@std/encoding/hex";
 
 /**
@@ -21,7 +20,10 @@ export function describeTorrent(metainfo: Metainfo): string {
   const facts: [label: string, value: string | undefined][] = [
     ["Name", metainfo.name],
     ["Info hash", encodeHex(metainfo.infoHash)],
-    ["Size", `${formatBytes(layout.length)} (${layout.length} bytes)`],
+    [
+      "Size",
+      `${formatBytes(layout.length)} (${plural(layout.length, "byte")})`,
+    ],
     [
       "Pieces",
       `${layout.pieceCount} of ${formatBytes(layout.pieceLength)}`,
@@ -50,11 +52,6 @@ export function describeTorrent(metainfo: Metainfo): string {
     lines.push(`${String(i + 1).padStart(5)}  ${size.padStart(10)}  ${name}`);
   });
   return lines.map((line) => `${line}\n`).join("");
-}
-
-function shownUrl(text: string): string {
-  const url = URL.parse(text);
-  return url ? displayUrl(url) : text;
 }
 
 function isoDate(seconds: number): string | undefined {

@@ -6,6 +6,7 @@
  */
 
 import { httpGet } from "../net/http.ts";
+import { shownUrl } from "./text.ts";
 import { delay } from "@std/async/delay";
 import { LimitedBytesTransformStream, toBytes } from "@std/streams";
 
@@ -54,6 +55,21 @@ export interface ReadSourceOptions {
   stdin: ReadableStream<Uint8Array>;
   /** Gives up. */
   signal: AbortSignal;
+  /** How long a pipe may say nothing; a minute if not given. */
+  silenceMs?: number;
+  /** How long a server may take for everything; two minutes if not given. */
+  httpTimeoutMs?: number;
+}
+
+/**
+ * A source as it may be shown: a URL without the secrets that it can hold.
+ *
+ * @param source A path, an http(s) URL, or `-`.
+ * @returns What messages call it.
+ */
+export function shownSource(source: string): string {
+  if (source === "-") return "Standard input";
+  return isUrl(source) ? shownUrl(source) : source;
 }
 
 /**
@@ -72,46 +88,54 @@ export async function readSource(
   const bytes = await readAny(source, options);
   const kind = kindOf(bytes);
   if (kind === undefined) return bytes;
-  const name = source === "-" ? "Standard input" : source;
-  throw new SourceError("notBencoded", `${name} is ${kind}, not a torrent`);
+  throw new SourceError(
+    "notBencoded",
+    `${shownSource(source)} is ${kind}, not a torrent`,
+  );
 }
 
 async function readAny(
   source: string,
-  { stdin, signal }: ReadSourceOptions,
+  options: ReadSourceOptions,
 ): Promise<Uint8Array> {
   if (source === "-") {
-    return await readStream(stdin, { name: "Standard input", signal });
+    const name = shownSource(source);
+    return await readStream(options.stdin, { name, ...options });
   }
-  if (/^https?:\/\//i.test(source)) return await readUrl(source, signal);
+  if (isUrl(source)) return await readUrl(source, options);
   if (/^magnet:/i.test(source)) {
     throw new SourceError(
       "badMagnet",
       "Magnet links cannot be read; give a .torrent file or its URL",
     );
   }
-  return await readPath(source, signal);
+  return await readPath(source, options);
+}
+
+function isUrl(source: string): boolean {
+  return /^https?:\/\//i.test(source);
 }
 
 async function readUrl(
   source: string,
-  signal: AbortSignal,
+  options: ReadSourceOptions,
 ): Promise<Uint8Array> {
+  const name = shownSource(source);
   const url = URL.parse(source);
-  if (!url) throw new SourceError("sourceNotFound", `${source} is not a URL`);
+  if (!url) throw new SourceError("sourceNotFound", `${name} is not a URL`);
   const { status, body } = await httpGet(url, {
     maxBytes: MAX_TORRENT_BYTES,
-    timeoutMs: HTTP_TIMEOUT_MS,
-    signal,
+    timeoutMs: options.httpTimeoutMs ?? HTTP_TIMEOUT_MS,
+    signal: options.signal,
   });
   if (status >= 200 && status < 300) return body;
   const kind = status === 404 || status === 410 ? "sourceNotFound" : "network";
-  throw new SourceError(kind, `${source} answers with HTTP status ${status}`);
+  throw new SourceError(kind, `${name} answers with HTTP status ${status}`);
 }
 
 async function readPath(
   path: string,
-  signal: AbortSignal,
+  options: ReadSourceOptions,
 ): Promise<Uint8Array> {
   const { state } = Deno.permissions.querySync({ name: "read", path });
   if (state !== "granted") {
@@ -126,38 +150,57 @@ async function readPath(
       throw new SourceError("denied", `${path} is a folder, not a torrent`);
     }
     if (info.isFile && info.size > MAX_TORRENT_BYTES) throw tooLarge(path);
-    // Opening a pipe waits for somebody who writes into it.
-    const file = await withinSilence(Deno.open(path), { name: path, signal });
-    return await readStream(file.readable, { name: path, signal });
+    const file = await openPatiently(path, options);
+    return await readStream(file.readable, { name: path, ...options });
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) {
-      throw new SourceError("sourceNotFound", `${path} does not exist`, {
-        cause: error,
-      });
-    }
-    if (
-      error instanceof Deno.errors.PermissionDenied ||
-      error instanceof Deno.errors.NotADirectory
-    ) {
-      throw new SourceError("denied", `${path} cannot be opened`, {
-        cause: error,
-      });
-    }
+    throw pathError(error, path);
+  }
+}
+
+/** Opens a file; opening a pipe waits for somebody who writes into it. */
+async function openPatiently(
+  path: string,
+  options: ReadSourceOptions,
+): Promise<Deno.FsFile> {
+  const opening = Deno.open(path);
+  try {
+    return await withinSilence(opening, { name: path, ...options });
+  } catch (error) {
+    // Whoever comes too late finds nobody.
+    opening.then((file) => file.close(), () => {});
     throw error;
   }
 }
 
+/** What the system reports about a path, in words of ours; a bug stays one. */
+function pathError(error: unknown, path: string): unknown {
+  if (error instanceof Deno.errors.NotFound) {
+    return new SourceError("sourceNotFound", missing(path), { cause: error });
+  }
+  const { code } = error as { code?: unknown };
+  if (!(error instanceof Error) || typeof code !== "string") return error;
+  return new SourceError(
+    "denied",
+    `${path} cannot be read (${error.message})`,
+    { cause: error },
+  );
+}
+
+function missing(path: string): string {
+  const scheme = /^[a-z][a-z0-9+.-]*:(?=\/\/)/i.exec(path)?.[0];
+  return scheme === undefined
+    ? `${path} does not exist`
+    : `${path} cannot be read: of URLs only http: and https:, not ${scheme}`;
+}
+
 async function readStream(
   stream: ReadableStream<Uint8Array>,
-  { name, signal }: { name: string; signal: AbortSignal },
+  options: ReadSourceOptions & { name: string },
 ): Promise<Uint8Array> {
   const reader = stream.getReader();
   const impatient = new ReadableStream<Uint8Array<ArrayBuffer>>({
     async pull(controller) {
-      const { done, value } = await withinSilence(reader.read(), {
-        name,
-        signal,
-      });
+      const { done, value } = await withinSilence(reader.read(), options);
       if (done) controller.close();
       else controller.enqueue(value.slice());
     },
@@ -170,7 +213,8 @@ async function readStream(
       ),
     );
   } catch (error) {
-    if (error instanceof RangeError) throw tooLarge(name);
+    await reader.cancel();
+    if (error instanceof RangeError) throw tooLarge(options.name);
     throw error;
   }
 }
@@ -178,13 +222,15 @@ async function readStream(
 /** Waits for something that a silent pipe would delay for ever. */
 async function withinSilence<T>(
   promise: Promise<T>,
-  { name, signal }: { name: string; signal: AbortSignal },
+  { name, signal, silenceMs = SILENCE_TIMEOUT_MS }: ReadSourceOptions & {
+    name: string;
+  },
 ): Promise<T> {
   const arrived = new AbortController();
-  const silence = delay(SILENCE_TIMEOUT_MS, {
+  const silence = delay(silenceMs, {
     signal: AbortSignal.any([signal, arrived.signal]),
   }).then(() => {
-    const seconds = SILENCE_TIMEOUT_MS / 1000;
+    const seconds = silenceMs / 1000;
     throw new SourceError("denied", `${name} says nothing for ${seconds} s`);
   });
   try {
@@ -208,7 +254,8 @@ function kindOf(bytes: Uint8Array): string | undefined {
   if (bytes.length === 0) return "empty";
   if (bytes[0] === 0x1f && bytes[1] === 0x8b) return "gzip (unpack it first)";
   if (start.startsWith("PK\u0003\u0004")) return "a zip archive";
-  if (/^\s*</.test(start)) return "a web page";
+  // The web page may have a byte order mark.
+  if (/^(\xef\xbb\xbf)?\s*</.test(start)) return "a web page";
   if (/^magnet:/.test(start)) return "a magnet link";
   return undefined;
 }

@@ -1,0 +1,270 @@
+import {
+  assert,
+  assertEquals,
+  assertLessOrEqual,
+  assertMatch,
+  assertNotMatch,
+} from "@std/assert";
+import {
+  progressLine,
+  type Result,
+  resultLine,
+  summaryLine,
+} from "../../src/cli/progress.ts";
+import { widthOf } from "../../src/cli/text.ts";
+import type { TorrentStats } from "../../src/torrent/events.ts";
+import { makeStats } from "../support/make_stats.ts";
+
+const MIB = 1024 * 1024;
+
+/** The line of one download. */
+function lineOf(changes: Partial<TorrentStats>, width = 200): string {
+  return progressLine([{ name: "film", stats: makeStats(changes) }], width);
+}
+
+Deno.test("progressLine() says what a download does", async (t) => {
+  const cases: [name: string, changes: Partial<TorrentStats>, line: string][] =
+    [
+      [
+        "peers serve",
+        {},
+        "downloading  film  [###############...............]  50.0%  " +
+        "500.0 KiB/1000.0 KiB  100.0 KiB/s  ETA 5s  3 peers",
+      ],
+      [
+        "nobody is there",
+        { peers: 0, serving: 0, bytesPerSecond: 0, secondsLeft: undefined },
+        "connecting  film  [###############...............]  50.0%  " +
+        "500.0 KiB/1000.0 KiB  0 B/s  ETA -  0 peers",
+      ],
+      [
+        "nobody serves",
+        { peers: 1, serving: 0, bytesPerSecond: 0, secondsLeft: undefined },
+        "waiting  film  [###############...............]  50.0%  " +
+        "500.0 KiB/1000.0 KiB  0 B/s  ETA -  1 peer",
+      ],
+      [
+        "files are checked",
+        { phase: "checking", checkedBytes: 3 * MIB, bytesToCheck: 12 * MIB },
+        "checking  film  [#######.......................]  25.0%  " +
+        "3.0 MiB/12.0 MiB",
+      ],
+      [
+        "files are looked at",
+        { phase: "checking", checkedBytes: 0, bytesToCheck: 0 },
+        "checking  film",
+      ],
+      [
+        "nothing is missing",
+        { phase: "complete", verifiedBytes: 1000 * 1024 },
+        "complete  film  [##############################]  100%  " +
+        "1000.0 KiB/1000.0 KiB",
+      ],
+      [
+        "it stopped",
+        { phase: "stopped" },
+        "stopped  film  [###############...............]  50.0%  " +
+        "500.0 KiB/1000.0 KiB",
+      ],
+    ];
+  for (const [name, changes, line] of cases) {
+    await t.step(name, () => assertEquals(lineOf(changes), line));
+  }
+});
+
+Deno.test("progressLine() says 100% only at the end", () => {
+  const nearly = makeStats({ totalBytes: 2 ** 50, verifiedBytes: 2 ** 50 - 1 });
+  const line = progressLine([{ name: "film", stats: nearly }], 200);
+  assertMatch(line, / 99\.9% /);
+  assertMatch(line, /#\.\] /);
+});
+
+Deno.test("progressLine() tells only a time that can be told", async (t) => {
+  const times: [seconds: number | undefined, text: string][] = [
+    [undefined, "ETA -"],
+    [0, "ETA 0s"],
+    [0.2, "ETA 1s"],
+    [59.2, "ETA 1m"],
+    [7261, "ETA 2h 1m"],
+    [1e12, "ETA >99d"],
+    [Infinity, "ETA >99d"],
+  ];
+  for (const [secondsLeft, text] of times) {
+    await t.step(text, () => {
+      assert(lineOf({ secondsLeft }).includes(`  ${text}  `));
+    });
+  }
+});
+
+/** Names as torrents can have them. */
+const NAMES = [
+  "",
+  "a",
+  "a plain name.iso",
+  "x".repeat(255),
+  "日本語の映画".repeat(15),
+  "👩‍👩‍👧‍👦".repeat(10),
+  "❤\ufe0f".repeat(60),
+  "e\u0301".repeat(80),
+  "क\u093f".repeat(60),
+  "\x1b[2J\x1b]0;owned\x07\r\n".repeat(10),
+  "\u202e\u200b".repeat(40),
+];
+
+Deno.test("progressLine() is never wider than the terminal", async (t) => {
+  const stats = [
+    makeStats(),
+    makeStats({ phase: "checking" }),
+    makeStats({
+      totalBytes: 2 ** 53,
+      verifiedBytes: 2 ** 52,
+      bytesPerSecond: 2 ** 40,
+      secondsLeft: 1e15,
+      peers: 999_999,
+    }),
+  ];
+  for (const name of NAMES) {
+    await t.step(JSON.stringify(name.slice(0, 20)), () => {
+      for (let width = 0; width <= 200; width++) {
+        for (const each of stats) {
+          const line = progressLine([{ name, stats: each }], width);
+          assertLessOrEqual(widthOf(line), width);
+          assertNotMatch(line, /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u);
+        }
+      }
+    });
+  }
+});
+
+Deno.test("progressLine() gives up the bar, then the name, then the end", () => {
+  assertEquals(
+    [120, 100, 80, 70, 60, 40, 20, 5, 1, 0].map((width) =>
+      progressLine([{ name: "a film.mkv", stats: makeStats() }], width)
+    ),
+    [
+      "downloading  a film.mkv  [###############...............]  50.0%  500.0 KiB/1000.0 KiB  100.0 KiB/s  ETA 5s  3 peers",
+      "downloading  a film.mkv  [#######.......]  50.0%  500.0 KiB/1000.0 KiB  100.0 KiB/s  ETA 5s  3 peers",
+      "downloading  a film.…  50.0%  500.0 KiB/1000.0 KiB  100.0 KiB/s  ETA 5s  3 peers",
+      "downloading  50.0%  500.0 KiB/1000.0 KiB  100.0 KiB/s  ETA 5s  3 peers",
+      "downloading  50.0%  500.0 KiB/1000.0 KiB  100.0 KiB/s  ETA …",
+      "downloading  50.0%  500.0 KiB/1000.0 Ki…",
+      "downloading  50.0% …",
+      "down…",
+      "…",
+      "",
+    ],
+  );
+});
+
+Deno.test("progressLine() sums up several torrents", () => {
+  const downloading = makeStats({ peers: 2, secondsLeft: 100 });
+  const checking = makeStats({
+    phase: "checking",
+    verifiedBytes: 0,
+    checkedBytes: 10 * MIB,
+    bytesToCheck: 20 * MIB,
+    bytesPerSecond: 0,
+    secondsLeft: undefined,
+    peers: 0,
+  });
+  const shown = (all: TorrentStats[]) =>
+    progressLine(all.map((stats) => ({ name: "x", stats })), 120);
+  assertEquals(
+    shown([checking, downloading]),
+    "downloading  2 torrents  [#######.......................]  25.0%  " +
+      "500.0 KiB/2.0 MiB  100.0 KiB/s  ETA 15s  2 peers",
+  );
+  assertEquals(
+    shown([checking, checking, makeStats({ phase: "complete" })]),
+    "checking  3 torrents  [###############...............]  50.0%  " +
+      "20.0 MiB/40.0 MiB",
+  );
+  assertEquals(progressLine([], 80), "");
+});
+
+/** How a download ended, complete but for what is said. */
+function resultOf(changes: Partial<Result>): Result {
+  return {
+    source: "film.torrent",
+    name: "film",
+    stats: makeStats({
+      phase: "complete",
+      verifiedBytes: 1000 * 1024,
+      receivedBytes: 300 * 1024,
+    }),
+    exitCode: 0,
+    message: undefined,
+    seconds: 2.5,
+    ...changes,
+  };
+}
+
+Deno.test("resultLine() says in a sentence how a download ended", async (t) => {
+  const cases: [name: string, changes: Partial<Result>, line: string][] = [
+    [
+      "complete",
+      {},
+      "film: complete, 1000.0 KiB verified; 300.0 KiB received in 2.5s (120.0 KiB/s)",
+    ],
+    [
+      "complete before",
+      { stats: makeStats({ receivedBytes: 0 }) },
+      "film: complete, 1000.0 KiB verified on disk",
+    ],
+    [
+      "in no time",
+      { seconds: 0 },
+      "film: complete, 1000.0 KiB verified; 300.0 KiB received in 0s (293.0 MiB/s)",
+    ],
+    [
+      "stopped",
+      { exitCode: 7, message: "stopped", stats: makeStats() },
+      "film: stopped (50.0% verified)",
+    ],
+    [
+      "a torrent of nothing",
+      { exitCode: 13, message: "no", stats: makeStats({ totalBytes: 0 }) },
+      "film: no",
+    ],
+    [
+      "never begun",
+      { exitCode: 15, message: "a/film is a folder", stats: undefined },
+      "film: a/film is a folder",
+    ],
+    [
+      "never read",
+      {
+        exitCode: 3,
+        name: undefined,
+        stats: undefined,
+        message: "film.torrent does not exist",
+      },
+      "film.torrent does not exist",
+    ],
+    [
+      "never read, and not named",
+      { exitCode: 26, name: undefined, stats: undefined, message: "Bad" },
+      "film.torrent: Bad",
+    ],
+    [
+      "hostile",
+      { exitCode: 1, name: "\x1b[2J", stats: undefined, message: "a\nb\x07" },
+      "\\x1b[2J: a\\x0ab\\x07",
+    ],
+    [
+      "without a word",
+      { exitCode: 1, stats: undefined },
+      "film: failed",
+    ],
+  ];
+  for (const [name, changes, line] of cases) {
+    await t.step(name, () => assertEquals(resultLine(resultOf(changes)), line));
+  }
+});
+
+Deno.test("summaryLine() counts what is complete", () => {
+  const results = [resultOf({}), resultOf({ exitCode: 7 }), resultOf({})];
+  assertEquals(summaryLine(results, 3), "2 of 3 complete");
+  assertEquals(summaryLine(results, 5), "2 of 5 complete");
+  assertEquals(summaryLine([], 1), "0 of 1 complete");
+});

@@ -1,0 +1,78 @@
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { describeTorrent } from "../../src/cli/show.ts";
+import { makeTorrent, type TorrentRecipe } from "../support/make_torrent.ts";
+
+function described(recipe: TorrentRecipe): string[] {
+  const text = describeTorrent(makeTorrent(recipe).metainfo);
+  assertEquals(text.at(-1), "\n");
+  return text.split("\n").slice(0, -1);
+}
+
+Deno.test("describeTorrent() says what a torrent holds", () => {
+  const lines = described({
+    name: "films",
+    files: { "a.mkv": 70_000, "sub/b.srt": 1, "empty": 0 },
+    info: { private: 1 },
+    trackers: ["http://one.example/announce", "udp://two.example:80"],
+    extra: {
+      comment: "a comment",
+      "created by": "mktorrent 1.1",
+      "creation date": 1_700_000_000,
+      "url-list": ["http://seed.example/films/"],
+    },
+  });
+  assertMatch(lines[1]!, /^Info hash: [0-9a-f]{40}$/);
+  assertEquals(lines.toSpliced(1, 1), [
+    "Name: films",
+    "Size: 68.4 KiB (70001 bytes)",
+    "Pieces: 3 of 32.0 KiB",
+    "Private: yes",
+    "Comment: a comment",
+    "Created by: mktorrent 1.1",
+    "Created: 2023-11-14T22:13:20.000Z",
+    "Tracker tier 1: http://one.example/announce",
+    "Tracker tier 2: udp://two.example:80",
+    "Web seed: http://seed.example/films/",
+    "3 files:",
+    "    1    68.4 KiB  films/a.mkv",
+    "    2         1 B  films/sub/b.srt",
+    "    3         0 B  films/empty",
+  ]);
+});
+
+Deno.test("describeTorrent() leaves out what is not there", () => {
+  const lines = described({ name: "film", files: 1 });
+  assertEquals(lines.toSpliced(1, 1), [
+    "Name: film",
+    "Size: 1 B (1 byte)",
+    "Pieces: 1 of 32.0 KiB",
+    "1 file:",
+    "    1         1 B  film",
+  ]);
+});
+
+Deno.test("describeTorrent() shows what strangers say without harm", () => {
+  const evil = "\x1b]0;owned\x07\r\n\x9b2J\u202e";
+  const lines = described({
+    name: evil,
+    files: { [`${evil}`]: 5, [`x/${evil}.txt`]: 5 },
+    trackers: [
+      `http://h/announce?${evil}`,
+      evil,
+      "http://user:secret@h/announce?passkey=secret",
+      "udp://h/0123456789abcdef0123456789abcdef",
+    ],
+    extra: {
+      comment: evil,
+      "created by": evil,
+      "creation date": Number.MAX_SAFE_INTEGER,
+      "url-list": [`ftp://user:secret@h/${evil}`, evil],
+    },
+  });
+  for (const line of lines) {
+    assert(!/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u.test(line), JSON.stringify(line));
+    assert(!/secret|0123456789abcdef/.test(line), line);
+  }
+  assert(lines.includes("Comment: \\x1b]0;owned\\x07\\x0d\\x0a\\x9b2J\\u202e"));
+  assert(!lines.some((line) => line.startsWith("Created: ")));
+});
