@@ -232,24 +232,23 @@ export class Transfer {
     ) {
       return new GaveUpError(
         "mismatch",
-        `${gaveUp} ${this.#mismatches} pieces came whose hash was wrong, and nobody else has them`,
+        `${gaveUp} what came did not match its hash, and nobody else has it`,
       );
     }
     if (peers > 0) {
       const serving = [...this.swarm.peers]
         .filter(({ state }) => !state.peerChoking).length;
-      const why = serving > 0
-        ? "none of them sends what is missing"
-        : "none of them serves us";
+      const why = serving > 0 ? "sends what is missing" : "serves us";
       return new GaveUpError(
         "stalled",
-        `${gaveUp} ${peers} peers are connected, ${why}`,
+        `${gaveUp} none of the connected peers (${peers}) ${why}`,
       );
     }
     if (this.#wasConnected || this.#trackersAnswered.size > 0) {
       return new GaveUpError("stalled", `${gaveUp} no peer is connected`);
     }
-    const trackers = this.#lastTrackerError ?? "no tracker to ask";
+    const trackers = this.#lastTrackerError ??
+      "there is no tracker to ask";
     return new GaveUpError(
       "unreachable",
       `${gaveUp} no peer could be reached, and ${trackers}`,
