@@ -311,12 +311,28 @@ export class FileStorage implements AsyncDisposable {
     this.#open.delete(oldest!);
   }
 
+  #createFile(path: string): Deno.FsFile {
+    try {
+      return this.#openPath(path, { createNew: true });
+    } catch (error) {
+      if (this.#canRead || !(error instanceof Deno.errors.AlreadyExists)) {
+        throw error;
+      }
+      throw new StorageError("exists", {
+        message: `${path} exists already; run with --allow-read to go on ` +
+          "with it, or with --allow-overwrite to begin anew",
+        path,
+        cause: error,
+      });
+    }
+  }
+
   #openFile(file: number): Deno.FsFile {
     const path = this.pathOf(file);
     if (!this.#usable.has(file)) {
       this.#makeFolder(dirname(path));
       if (this.#mayReplace && !this.#canRead) removeIfThere(path);
-      const handle = this.#openPath(path, { createNew: true });
+      const handle = this.#createFile(path);
       this.#usable.add(file);
       return handle;
     }
@@ -371,7 +387,7 @@ export class FileStorage implements AsyncDisposable {
       if (!this.#canRead) {
         throw new StorageError("exists", {
           message:
-            `${path} exists already, and without --allow-read nobody can see what it is`,
+            `${path} exists already; run with --allow-read to go on with what is in it`,
           path,
         });
       }
