@@ -11,7 +11,7 @@ import {
   NetworkError,
   StorageError,
 } from "../errors.ts";
-import { UsageError } from "./args.ts";
+import { UsageError } from "./options.ts";
 import { SourceError } from "./source.ts";
 
 /** Every exit status, by its meaning. */

@@ -9,13 +9,22 @@ import { type Metainfo, parseMetainfo } from "../metainfo/metainfo.ts";
 import type { NameRules } from "../metainfo/safe_path.ts";
 import { placeFiles } from "../storage/places.ts";
 import { Session } from "../torrent/session.ts";
+import type { Torrent } from "../torrent/torrent.ts";
 import { trackersOf } from "../torrent/trackers.ts";
 import { TaskGroup } from "../task_group.ts";
-import { type DownloadCommand, parseCommand, UsageError } from "./args.ts";
+import { type DownloadCommand, parseCommand } from "./args.ts";
 import { createDisplay, type Display, type Running } from "./display.ts";
 import type { Env } from "./env.ts";
 import { EXIT, exitCodeOf, worstOf } from "./exit_code.ts";
 import { HELP, VERSION } from "./help.ts";
+import { UsageError } from "./options.ts";
+import {
+  limitsOf,
+  mayReachAnybody,
+  mayRead,
+  nobodyError,
+  requireAccess,
+} from "./permissions.ts";
 import type { Result } from "./progress.ts";
 import { describeTorrent } from "./show.ts";
 import {
@@ -122,19 +131,15 @@ async function download(command: DownloadCommand, env: Env): Promise<number> {
     isQuiet: command.isQuiet,
     isVerbose: command.isVerbose,
   });
-  const canRead = isGranted("read", command.folder);
-  if (!canRead) {
-    display.notice(
-      "Without --allow-read nothing can be resumed, checked on disk or given " +
-        `to others; to have that, run with --allow-read=${command.folder}`,
-    );
-  }
+  const canRead = mayRead(command.folder);
+  for (const message of limitsOf(command)) display.notice(message);
   const stop = new AbortController();
   const urgent = Promise.withResolvers<void>();
   using _signals = env.onStopSignal(() => {
     if (stop.signal.aborted) return urgent.resolve();
     display.notice("Stopping; once more stops at once");
-    stop.abort(new StopRequest("stopped; run the same command to go on"));
+    const how = canRead ? "; run the same command to go on" : "";
+    stop.abort(new StopRequest(`stopped${how}`));
   });
   const results: Result[] = [];
   const work = downloadAll(command, { env, display, canRead, stop, results });
@@ -226,14 +231,16 @@ async function downloadOne(
   };
   try {
     signal.throwIfAborted();
-    requireAccess(command, { canRead });
+    requireAccess(command);
     const metainfo = await readMetainfo(source, { stdin: env.stdin, signal });
     const places = placeFiles(metainfo, command);
     const { tiers, unusable } = trackersOf(metainfo);
+    const trackers = command.usesTrackers ? tiers : [];
+    const { peers } = command;
     const torrent = session.add(metainfo, {
       places,
-      trackers: command.usesTrackers ? tiers : [],
-      peers: command.peers,
+      trackers,
+      peers,
       maxPeers: command.maxPeers,
       canRead,
       mustCheckAll: command.mustCheckAll,
@@ -257,9 +264,19 @@ async function downloadOne(
           : `${metainfo.name}: ${unusable.length} trackers cannot be asked, such as ${example}`,
       );
     }
-    const listening = showEvents(running, { torrent, display });
+    const refused = new AbortController();
+    const listening = showEvents(torrent, {
+      running,
+      display,
+      onDownloading: () => {
+        // Only now: what is complete needs nobody.
+        if (!mayReachAnybody({ trackers, peers, port: session.port })) {
+          refused.abort(nobodyError());
+        }
+      },
+    });
     try {
-      await torrent.run({ signal });
+      await torrent.run({ signal: AbortSignal.any([signal, refused.signal]) });
     } finally {
       await listening;
       result.stats = torrent.stats();
@@ -283,36 +300,19 @@ async function downloadOne(
 }
 
 async function showEvents(
-  running: Running,
-  { torrent, display }: {
-    torrent: { events: ReadableStream<Parameters<Display["event"]>[1]> };
+  torrent: Torrent,
+  { running, display, onDownloading }: {
+    running: Running;
     display: Display;
+    onDownloading: () => void;
   },
 ): Promise<void> {
-  for await (const event of torrent.events) display.event(running, event);
-}
-
-/** Says what Deno must be told before anything can be done in the folder. */
-function requireAccess(
-  { folder, isCheckOnly, mustCheckAll }: DownloadCommand,
-  { canRead }: { canRead: boolean },
-): void {
-  if (!canRead && mustCheckAll) {
-    throw new SourceError(
-      "denied",
-      `What is in ${folder} may not be checked: run again with --allow-read=${folder}`,
-    );
+  for await (const event of torrent.events) {
+    display.event(running, event);
+    if (event.type === "phase" && event.phase === "downloading") {
+      onDownloading();
+    }
   }
-  if (!isCheckOnly && !isGranted("write", folder)) {
-    throw new SourceError(
-      "denied",
-      `Nothing may be written to ${folder}: run again with --allow-write=${folder}`,
-    );
-  }
-}
-
-function isGranted(name: "read" | "write", path: string): boolean {
-  return Deno.permissions.querySync({ name, path }).state === "granted";
 }
 
 /** What the file systems of this machine make of names. */

@@ -4,14 +4,8 @@ import {
   assertNotMatch,
   assertThrows,
 } from "@std/assert";
-import {
-  type DownloadCommand,
-  FLAGS,
-  parseCommand,
-  SHORT,
-  UsageError,
-  VALUES,
-} from "../../src/cli/args.ts";
+import { type DownloadCommand, parseCommand } from "../../src/cli/args.ts";
+import { FLAGS, SHORT, UsageError, VALUES } from "../../src/cli/options.ts";
 
 /** Arguments with one source that ask for a download or a list of files. */
 function parse(...args: string[]): DownloadCommand {

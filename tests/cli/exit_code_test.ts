@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
-import { UsageError } from "../../src/cli/args.ts";
+
+import { UsageError } from "../../src/cli/options.ts";
 import { EXIT, exitCodeOf, worstOf } from "../../src/cli/exit_code.ts";
 import { SourceError, type SourceProblem } from "../../src/cli/source.ts";
 import {

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertLessOrEqual } from "@std/assert";
-import { FLAGS, SHORT, VALUES } from "../../src/cli/args.ts";
+import { FLAGS, SHORT, VALUES } from "../../src/cli/options.ts";
 import { EXIT } from "../../src/cli/exit_code.ts";
 import { HELP } from "../../src/cli/help.ts";
 

@@ -9,13 +9,11 @@ import {
   assertLess,
   assertMatch,
 } from "@std/assert";
-import { delay } from "@std/async/delay";
-import { type Endpoint, formatEndpoint } from "../../src/bytes/endpoint.ts";
-import { type Behaviour, FakePeer } from "../support/fake_peer.ts";
+import { formatEndpoint } from "../../src/bytes/endpoint.ts";
+import { FakePeer } from "../support/fake_peer.ts";
 import { parseJsonLines } from "../support/json_lines.ts";
 import {
   checkPayload,
-  type MadeTorrent,
   makeTorrent,
   writePayload,
 } from "../support/make_torrent.ts";
@@ -25,45 +23,12 @@ import {
   Program,
   runProgram,
 } from "../support/program.ts";
+import { namesIn, Scene, SLOW } from "../support/scene.ts";
 import { TempFolder } from "../support/temp_folder.ts";
 import { Tmpfs } from "../support/tmpfs.ts";
 
 const KIB = 1024;
 const MIB = 1024 * 1024;
-
-/** A seed that takes its time, so that something happens in the middle. */
-const SLOW: Behaviour = {
-  serve: async (_, right) => {
-    await delay(5);
-    return right;
-  },
-};
-
-/** A folder with a torrent in it, and the arguments of a download from peers. */
-class Scene implements Disposable {
-  readonly folder: TempFolder = new TempFolder();
-  readonly torrentPath: string = this.folder.join("x.torrent");
-  readonly downloads: string = this.folder.join("downloads");
-
-  constructor(readonly made: MadeTorrent) {
-    Deno.writeFileSync(this.torrentPath, made.bytes);
-  }
-
-  args(...peers: { endpoint: Endpoint }[]): string[] {
-    return [
-      this.torrentPath,
-      `--dir=${this.downloads}`,
-      "--listen-port=0",
-      // No test waits for ever.
-      "--stall-timeout=30",
-      ...peers.map(({ endpoint }) => `--peer=${formatEndpoint(endpoint)}`),
-    ];
-  }
-
-  [Symbol.dispose](): void {
-    this.folder[Symbol.dispose]();
-  }
-}
 
 /** Takes all the room that is left on a disk. */
 function fill(path: string): void {
@@ -73,11 +38,6 @@ function fill(path: string): void {
   } catch (error) {
     if ((error as { code?: string }).code !== "ENOSPC") throw error;
   }
-}
-
-/** The names in a folder, in order. */
-function namesIn(folder: string): string[] {
-  return [...Deno.readDirSync(folder)].map(({ name }) => name).sort();
 }
 
 Deno.test("main.ts ends with 0 when everything is verified", async (t) => {

@@ -9,7 +9,7 @@ import { fromFileUrl } from "@std/path";
 
 /** What the program needs for everything that these tests do. */
 export const ALL_PERMISSIONS: readonly string[] = [
-  "--allow-net=127.0.0.1",
+  "--allow-net",
   "--allow-read",
   "--allow-write",
 ];

@@ -1,0 +1,183 @@
+/**
+ * The options: their names, and how they may be written. Pure.
+ *
+ * @module
+ */
+
+import { closestString, levenshteinDistance } from "@std/text";
+
+/** The arguments cannot be understood: the message says what to do. */
+export class UsageError extends Error {
+  /** The name of the class. */
+  override readonly name = "UsageError";
+}
+
+/** The options that are said or not, by their long names. */
+export const FLAGS: readonly string[] = [
+  "allow-overwrite",
+  "check-integrity",
+  "continue",
+  "hash-check-only",
+  "help",
+  "no-tracker",
+  "quiet",
+  "show-files",
+  "verbose",
+  "version",
+];
+
+/** The options that have a value, by their long names. */
+export const VALUES: readonly string[] = [
+  "dir",
+  "listen-port",
+  "max-concurrent-downloads",
+  "max-peers",
+  "out",
+  "peer",
+  "progress",
+  "stall-timeout",
+  "stop",
+];
+
+/** The long names behind the letters. */
+export const SHORT: Readonly<Record<string, string>> = {
+  V: "check-integrity",
+  c: "continue",
+  d: "dir",
+  h: "help",
+  j: "max-concurrent-downloads",
+  o: "out",
+  q: "quiet",
+  S: "show-files",
+  v: "verbose",
+};
+
+/** What other programs call our options. */
+const KNOWN_ELSEWHERE: ReadonlyMap<string, string> = new Map([
+  ["bt-max-peers", "max-peers"],
+  ["bt-stop-timeout", "stall-timeout"],
+  ["directory-prefix", "dir"],
+  ["download-dir", "dir"],
+  ["initial-peers", "peer"],
+  ["list", "show-files"],
+  ["output", "out"],
+  ["output-dir", "dir"],
+  ["overwrite", "allow-overwrite"],
+  ["silent", "quiet"],
+  ["verify", "check-integrity"],
+]);
+
+/** Two letters are exchanged by two edits; a long name may have more wrong. */
+const MIN_TYPO_DISTANCE = 2;
+
+/** The part of a name that may be wrong. */
+const TYPO_SHARE = 1 / 3;
+
+/** What stands on a command line. */
+export interface SpelledOut {
+  /** The options by their long names, with their values behind "=". */
+  options: string[];
+  /** Everything else. */
+  sources: string[];
+}
+
+/**
+ * Writes the options in the one way that the parser cannot mistake. As they
+ * come, it would take `-da=b` for `b`, `--quiet=no` for yes, and a file called
+ * `true` for what the flag before it is.
+ *
+ * @param args The arguments as the system gives them.
+ * @returns The options and the sources.
+ * @throws {UsageError} If an option is unknown, or its value is missing.
+ */
+export function spellOut(args: readonly string[]): SpelledOut {
+  const options: string[] = [];
+  const sources: string[] = [];
+  const rest = args.values();
+  for (const arg of rest) {
+    if (arg === "--") {
+      for (const source of rest) sources.push(source);
+    } else if (arg.startsWith("--")) {
+      const [, name, value] = /^--([^=]*)(?:=(.*))?$/s.exec(arg)!;
+      if (!name) throw unknownOption(arg);
+      options.push(spelled(name, { written: `--${name}`, value, rest }));
+    } else if (arg.startsWith("-") && arg !== "-") {
+      options.push(...spelledLetters(arg, rest));
+    } else {
+      sources.push(arg);
+    }
+  }
+  return { options, sources };
+}
+
+/** One or more letters behind one dash; the last may have a value. */
+function spelledLetters(arg: string, rest: Iterator<string>): string[] {
+  if (isOption(arg.slice(1))) throw unknownOption(arg);
+  const options: string[] = [];
+  for (let at = 1; at < arg.length; at++) {
+    const written = `-${arg[at]}`;
+    const name = SHORT[arg[at]!];
+    if (name === undefined) throw unknownOption(written);
+    if (VALUES.includes(name)) {
+      const value = arg.slice(at + 1).replace(/^=/, "") || undefined;
+      return [...options, spelled(name, { written, value, rest })];
+    }
+    options.push(spelled(name, { written, value: undefined, rest }));
+  }
+  return options;
+}
+
+/** One option; a value that stands apart is taken from the arguments left. */
+function spelled(
+  name: string,
+  { written, value, rest }: {
+    written: string;
+    value: string | undefined;
+    rest: Iterator<string>;
+  },
+): string {
+  if (VALUES.includes(name)) {
+    return `--${name}=${value ?? separateValue(written, rest)}`;
+  }
+  if (value !== undefined && FLAGS.includes(name)) {
+    throw new UsageError(`${written} takes no value; got '${value}'`);
+  }
+  return `--${name}`;
+}
+
+function separateValue(written: string, rest: Iterator<string>): string {
+  const { value: next, done } = rest.next();
+  if (done) throw new UsageError(`${written} needs a value`);
+  if (!next.startsWith("-") || next === "-") return next;
+  throw new UsageError(
+    `${written} needs a value; one that begins with a dash is written ` +
+      `${written}=${next}`,
+  );
+}
+
+function isOption(name: string): boolean {
+  return FLAGS.includes(name) || VALUES.includes(name);
+}
+
+/**
+ * Says that there is no such option, and which one was meant.
+ *
+ * @param written The option as it was written.
+ * @returns The error to throw.
+ */
+export function unknownOption(written: string): UsageError {
+  const name = written.replace(/^--?/, "");
+  const meant = name.length > 1 ? closestOption(name) : undefined;
+  const suggestion = meant === undefined ? "" : `; did you mean --${meant}?`;
+  return new UsageError(`Unknown option ${written}${suggestion}`);
+}
+
+function closestOption(name: string): string | undefined {
+  const names = [...FLAGS, ...VALUES];
+  const known = KNOWN_ELSEWHERE.get(name) ??
+    names.find((option) => option.startsWith(name));
+  if (known !== undefined) return known;
+  const closest = closestString(name, names);
+  const patience = Math.max(MIN_TYPO_DISTANCE, name.length * TYPO_SHARE);
+  return levenshteinDistance(name, closest) <= patience ? closest : undefined;
+}
