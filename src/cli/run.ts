@@ -126,21 +126,22 @@ async function readMetainfo(
 
 async function download(command: DownloadCommand, env: Env): Promise<number> {
   const startedAt = performance.now();
-  const display = createDisplay(env.stderr, {
-    form: command.progress,
-    isQuiet: command.isQuiet,
-    isVerbose: command.isVerbose,
-  });
   const canRead = mayRead(command.folder);
-  for (const message of limitsOf(command)) display.notice(message);
   const stop = new AbortController();
   const urgent = Promise.withResolvers<void>();
+  // Before the first word: whoever has read it may send a signal.
   using _signals = env.onStopSignal(() => {
     if (stop.signal.aborted) return urgent.resolve();
     display.notice("Stopping; once more stops at once");
     const how = canRead ? "; run the same command to go on" : "";
     stop.abort(new StopRequest(`stopped${how}`));
   });
+  const display = createDisplay(env.stderr, {
+    form: command.progress,
+    isQuiet: command.isQuiet,
+    isVerbose: command.isVerbose,
+  });
+  for (const message of limitsOf(command)) display.notice(message);
   const results: Result[] = [];
   const work = downloadAll(command, { env, display, canRead, stop, results });
   await Promise.race([work, urgent.promise]);
