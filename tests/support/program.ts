@@ -66,6 +66,7 @@ export class Program implements AsyncDisposable {
   readonly #reading: Promise<void>;
   readonly #waiting = new Set<() => void>();
   #stderr = "";
+  #hasEnded = false;
 
   /**
    * Starts the program.
@@ -97,6 +98,11 @@ export class Program implements AsyncDisposable {
     return this.#process.pid;
   }
 
+  /** Whether it will write nothing more. */
+  get hasEnded(): boolean {
+    return this.#hasEnded;
+  }
+
   /** What it has written to standard error until now. */
   get stderr(): string {
     return this.#stderr;
@@ -122,13 +128,8 @@ export class Program implements AsyncDisposable {
    * @throws If the program ends without it.
    */
   async said(pattern: RegExp): Promise<void> {
-    let hasEnded = false;
-    this.#reading.then(() => {
-      hasEnded = true;
-      for (const wake of this.#waiting) wake();
-    });
     while (!pattern.test(this.#stderr)) {
-      if (hasEnded) throw new Error(`It never said so: ${this.#stderr}`);
+      if (this.#hasEnded) throw new Error(`It never said so: ${this.#stderr}`);
       const { promise, resolve } = Promise.withResolvers<void>();
       this.#waiting.add(resolve);
       await promise;
@@ -162,6 +163,8 @@ export class Program implements AsyncDisposable {
       this.#stderr += part;
       for (const wake of this.#waiting) wake();
     }
+    this.#hasEnded = true;
+    for (const wake of this.#waiting) wake();
   }
 
   async #feed(bytes: Uint8Array): Promise<void> {
