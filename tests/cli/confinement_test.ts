@@ -405,6 +405,14 @@ Deno.test("run() lets no torrent touch the notes of another download", async (t)
     assertEquals(code, 0, stderr);
     assertEquals(created, ["film"]);
   });
+  await t.step("by a link to an empty file", async () => {
+    using sandbox = new Sandbox();
+    await Deno.writeFile(`${sandbox.path}/home/empty`, new Uint8Array());
+    await Deno.symlink("../empty", `${sandbox.target}/film.btget`);
+    const { code, created, stderr } = await sandbox.download({ name: "film" });
+    assertEquals(code, 0, stderr);
+    assertEquals(created, ["film"]);
+  });
   await t.step("by something else in their place", async () => {
     using sandbox = new Sandbox();
     await Deno.writeTextFile(`${sandbox.target}/film.btget`, "not notes");

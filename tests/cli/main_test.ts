@@ -55,7 +55,10 @@ Deno.test("main.ts ends with 0 when everything is verified", async (t) => {
     assertEquals(namesIn(scene.downloads), ["film"]);
   });
   await t.step("there already", async () => {
-    const { code, stderr } = await runProgram(scene.args());
+    const { code, stderr } = await runProgram([
+      ...scene.args(),
+      "--progress=none",
+    ]);
     assertEquals(code, 0);
     assertEquals(
       stderr,
@@ -146,12 +149,12 @@ Deno.test("main.ts ends with 5 when nothing comes any more", async () => {
   await using peer = new FakePeer(scene.made, { unchokes: false });
   const { code, stderr } = await runProgram([
     ...scene.args(peer),
-    "--stall-timeout=0.5",
+    "--stall-timeout=1.5",
   ]);
   assertEquals(code, 5);
   assertMatch(
     stderr,
-    /^btget: film: Gave up after 0\.5 s without progress: none of the connected peers \(1\) serves us \(0\.0% verified\)\n$/m,
+    /^btget: film: Gave up after 1\.5 s without progress: none of the connected peers \(1\) serves us \(0\.0% verified\)\n$/m,
   );
 });
 
@@ -213,9 +216,9 @@ Deno.test("main.ts ends with 7 when it is stopped, and goes on from there", asyn
     ],
     [
       "--stop",
-      ["--stop=1"],
+      ["--stop=1.5"],
       () => {},
-      /film: stopped after 1 s, as --stop asks \([0-9.]+% verified\)/,
+      /film: stopped after 1\.5 s, as --stop asks \([0-9.]+% verified\)/,
     ],
   ];
   for (const [name, args, stop, reason] of stops) {
@@ -285,19 +288,26 @@ Deno.test("main.ts ends with 9 when the disk is full, and goes on with more spac
   // The room goes while it downloads.
   disk.remount("size=8m");
   const ballast = `${disk.path}/ballast`;
-  await using greedy = new FakePeer(scene.made, {
-    serve: (block, right) => {
-      if (block.index === 20) fill(ballast);
+  const isFull = Promise.withResolvers<void>();
+  let served = 0;
+  await using waiting = new FakePeer(scene.made, {
+    serve: async (_, right) => {
+      if (++served > 40) await isFull.promise;
       return right;
     },
   });
-  const second = await runProgram([
-    ...scene.args(greedy),
+  await using second = new Program([
+    ...scene.args(waiting),
     `--dir=${disk.path}`,
     "--progress=json",
+    "-v",
   ]);
-  assertEquals(second.code, 9);
-  const kept = parseJsonLines(second.stderr)
+  await second.said(/"type":"piece"/);
+  fill(ballast);
+  isFull.resolve();
+  const { code, stderr } = await second.ended();
+  assertEquals(code, 9, stderr);
+  const kept = parseJsonLines(stderr)
     .findLast(({ type }) => type === "progress")!.verifiedBytes as number;
   assertGreater(kept, 0);
 
@@ -550,7 +560,7 @@ Deno.test("main.ts ends with 32 when data does not match its hash", async (t) =>
     });
     const { code, stderr } = await runProgram([
       ...scene.args(liar),
-      "--stall-timeout=0.5",
+      "--stall-timeout=1.5",
     ]);
     assertEquals(code, 32);
     assertMatch(

@@ -180,7 +180,7 @@ Deno.test("main.ts checks with --allow-read alone", async () => {
   assertEquals(code, 0, stderr);
   assertMatch(
     stderr,
-    /^btget: films: complete, 270\.0 KiB verified on disk\n$/,
+    /^btget: films: complete, 270\.0 KiB verified on disk\n$/m,
   );
 });
 

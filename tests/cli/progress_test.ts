@@ -252,6 +252,11 @@ Deno.test("resultLine() says in a sentence how a download ended", async (t) => {
       "\\x1b[2J: a\\x0ab\\x07",
     ],
     [
+      "hostile, and never read",
+      { exitCode: 3, name: undefined, source: "\x1b[2J", stats: undefined },
+      "\\x1b[2J: failed",
+    ],
+    [
       "without a word",
       { exitCode: 1, stats: undefined },
       "film: failed",

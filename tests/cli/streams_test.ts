@@ -82,7 +82,10 @@ Deno.test("main.ts writes whole lines where nobody watches", async () => {
   const { code, stdout, stderr } = await runProgram(scene.args(peer));
   assertEquals([code, stdout], [0, ""]);
   assert(!stderr.includes("\r"));
-  assertMatch(stderr, /^(downloading|connecting|waiting) .*\nbtget: .*\n$/);
+  assertMatch(
+    stderr,
+    /^((checking|connecting|waiting|downloading) .*\n)+btget: .*\n$/,
+  );
 });
 
 Deno.test("main.ts shows its files on a terminal, and progress beside a file", async () => {
