@@ -212,7 +212,9 @@ export async function runOnTerminal(
   const child = new Deno.Command("script", {
     args: [
       "-qec",
-      `stty cols ${columns} -echo; exec ${words.join(" ")}${into}`,
+      // Who waits for an answer waits in vain, but not for ever.
+      `stty cols ${columns} -echo; ` +
+      `exec timeout --foreground 60 ${words.join(" ")}${into}`,
       "/dev/null",
     ],
     env: { TERM: term, NO_COLOR: "1", SHELL: "/bin/sh" },
