@@ -1,0 +1,66 @@
+/**
+ * The downloads that must succeed from every client.
+ *
+ * @module
+ */
+
+import { assert } from "@std/assert";
+import { conditionalTest, missingProgram } from "../../support/conditional.ts";
+import type { TorrentRecipe } from "../../support/make_torrent.ts";
+import type { BtgetRecord } from "./btget.ts";
+import { OPENTRACKER } from "./opentracker.ts";
+import type { SeederKind } from "./seeders.ts";
+import { withSwarm } from "./swarm.ts";
+
+/** One file, whose last piece and last block are odd. */
+export const SINGLE_FILE: TorrentRecipe = {
+  name: "single file.bin",
+  pieceLength: 64 * 1024,
+  files: 20 * 64 * 1024 + 16 * 1024 + 4321,
+};
+
+/** Files that begin and end within pieces, and one that has no bytes. */
+export const MULTI_FILE: TorrentRecipe = {
+  name: "many files",
+  pieceLength: 32 * 1024,
+  files: {
+    "a.bin": 100_001,
+    "deep/er/b.bin": 1,
+    "deep/empty": 0,
+    "deep/c.bin": 555_555,
+    "ä ü 文.bin": 70_000,
+    "z.bin": 33_333,
+  },
+};
+
+/**
+ * Declares the tests of downloads from one kind of client.
+ *
+ * @param kind The kind.
+ */
+export function testDownloadsFrom(kind: SeederKind): void {
+  for (const count of [1, 3]) {
+    for (const recipe of [SINGLE_FILE, MULTI_FILE]) {
+      const seeders = `${count} ${kind.name} seeder${count > 1 ? "s" : ""}`;
+      conditionalTest({
+        name: `btget downloads ${recipe.name} from ${seeders}`,
+        missing: [...missingProgram(OPENTRACKER), ...kind.missing()],
+        async fn() {
+          const options = { recipe, seeders: Array(count).fill(kind) };
+          await withSwarm(options, async (swarm) => {
+            const records = await swarm.download();
+            assert(
+              records.some((record) => isConnectionTo(kind, record)),
+              `a connection to ${kind.name}`,
+            );
+          });
+        },
+      });
+    }
+  }
+}
+
+function isConnectionTo(kind: SeederKind, record: BtgetRecord): boolean {
+  return record.type === "peer_connected" &&
+    String(record.client).startsWith(`${kind.name} `);
+}

@@ -1,0 +1,197 @@
+/**
+ * The clients that btget downloads from: how each is started as a seeder.
+ *
+ * Whatever could leave this machine is switched off, where a client has a
+ * switch for it. Each has an address and a folder of its own; what it keeps
+ * there is removed with the folder.
+ *
+ * @module
+ */
+
+import { basename } from "@std/path";
+import { missingProgram } from "../../support/conditional.ts";
+import { freePort } from "./loopback.ts";
+
+/** What a seeder is told. */
+export interface SeederSite {
+  /** The torrent's file. */
+  torrentPath: string;
+  /** Where the payload lies. */
+  payload: string;
+  /** An empty folder for whatever the client keeps. */
+  home: string;
+  /** Its address. */
+  address: string;
+  /** The port for peers. */
+  port: number;
+  /** How fast it may send; as fast as it can if not given. */
+  bytesPerSecond?: number | undefined;
+}
+
+/** A kind of client. */
+export interface SeederKind {
+  /** Its name, as btget shows it to users. */
+  name: string;
+  /** Says what of it is not installed. */
+  missing: () => string[];
+  /** Prepares its home, and gives the program with its arguments. */
+  command: (site: SeederSite) => [program: string, ...args: string[]];
+}
+
+/** Transmission. It unchokes on a timer of 10 s: nothing moves before. */
+export const TRANSMISSION: SeederKind = {
+  name: "Transmission",
+  missing: () => missingProgram("transmission-daemon"),
+  command({ torrentPath, payload, home, address, port }) {
+    const watched = `${home}/watched`;
+    const settings = {
+      "bind-address-ipv4": address,
+      "bind-address-ipv6": "::1",
+      "peer-port": port,
+      "peer-port-random-on-start": false,
+      "port-forwarding-enabled": false,
+      "dht-enabled": false,
+      "lpd-enabled": false,
+      "pex-enabled": false,
+      "utp-enabled": false,
+      "rpc-enabled": false,
+      "blocklist-enabled": false,
+      "download-dir": payload,
+      "incomplete-dir-enabled": false,
+      "watch-dir": watched,
+      "watch-dir-enabled": true,
+      "start-added-torrents": true,
+    };
+    Deno.mkdirSync(watched);
+    Deno.copyFileSync(torrentPath, `${watched}/${basename(torrentPath)}`);
+    Deno.writeTextFileSync(`${home}/settings.json`, JSON.stringify(settings));
+    return [
+      "transmission-daemon",
+      ...["--foreground", "--log-error", "--config-dir", home],
+    ];
+  },
+};
+
+/** aria2. */
+export const ARIA2: SeederKind = {
+  name: "aria2",
+  missing: () => missingProgram("aria2c"),
+  command: ({ torrentPath, payload, address, port }) => [
+    "aria2c",
+    "--no-conf",
+    `--dir=${payload}`,
+    `--interface=${address}`,
+    `--listen-port=${port}`,
+    "--disable-ipv6=true",
+    "--enable-dht=false",
+    "--enable-dht6=false",
+    "--bt-enable-lpd=false",
+    "--enable-peer-exchange=false",
+    "--bt-seed-unverified=true",
+    "--allow-overwrite=true",
+    // For ever.
+    "--seed-ratio=0",
+    "--summary-interval=0",
+    "--console-log-level=warn",
+    torrentPath,
+  ],
+};
+
+/** Debian's libtorrent has a binding for Debian's Python only. */
+const PYTHON = "/usr/bin/python3";
+
+/** libtorrent (rasterbar), by a script of ours. */
+export const LIBTORRENT: SeederKind = {
+  name: "libtorrent",
+  missing() {
+    try {
+      const { success } = new Deno.Command(PYTHON, {
+        args: ["-c", "import libtorrent"],
+        stderr: "null",
+      }).outputSync();
+      if (success) return [];
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
+    return ["python3-libtorrent is not installed"];
+  },
+  command: ({ torrentPath, payload, address, port, bytesPerSecond = 0 }) => [
+    PYTHON,
+    new URL("libtorrent_seeder.py", import.meta.url).pathname,
+    ...[torrentPath, payload, address, `${port}`, `${bytesPerSecond}`],
+  ],
+};
+
+/** rTorrent. */
+export const RTORRENT: SeederKind = {
+  name: "rTorrent",
+  missing: () => missingProgram("rtorrent"),
+  command({ torrentPath, payload, home, address, port }) {
+    const session = `${home}/session`;
+    const settings = [
+      // Without it, it wants a terminal.
+      "system.daemon.set = true",
+      `session.path.set = ${session}`,
+      `directory.default.set = ${payload}`,
+      `network.bind_address.set = ${address}`,
+      `network.local_address.set = ${address}`,
+      `network.port_range.set = ${port}-${port}`,
+      "network.port_random.set = no",
+      "dht.mode.set = disable",
+      "protocol.pex.set = no",
+      `load.start = ${torrentPath}`,
+    ];
+    Deno.mkdirSync(session);
+    Deno.writeTextFileSync(`${home}/rtorrent.rc`, `${settings.join("\n")}\n`);
+    return ["rtorrent", "-n", "-o", `import=${home}/rtorrent.rc`];
+  },
+};
+
+/** qBittorrent. */
+export const QBITTORRENT: SeederKind = {
+  name: "qBittorrent",
+  missing: () => missingProgram("qbittorrent-nox"),
+  command({ torrentPath, payload, home, address, port }) {
+    const folder = `${home}/qBittorrent/config`;
+    const settings = String.raw`
+[LegalNotice]
+Accepted=true
+[BitTorrent]
+Session\Port=${port}
+Session\InterfaceAddress=${address}
+Session\BTProtocol=TCP
+Session\DHTEnabled=false
+Session\LSDEnabled=false
+Session\PeXEnabled=false
+Session\QueueingSystemEnabled=false
+Session\MultiConnectionsPerIp=true
+Session\SSRFMitigation=false
+[Network]
+PortForwardingEnabled=false
+[Preferences]
+Connection\UPnP=false
+Connection\ResolvePeerCountries=false
+WebUI\Address=${address}
+WebUI\Port=${freePort(address)}
+`;
+    Deno.mkdirSync(folder, { recursive: true });
+    Deno.writeTextFileSync(`${folder}/qBittorrent.conf`, settings);
+    return [
+      "qbittorrent-nox",
+      `--profile=${home}`,
+      `--save-path=${payload}`,
+      "--skip-dialog=true",
+      "--skip-hash-check",
+      torrentPath,
+    ];
+  },
+};
+
+/** All of them. */
+export const ALL_SEEDERS: readonly SeederKind[] = [
+  TRANSMISSION,
+  ARIA2,
+  LIBTORRENT,
+  RTORRENT,
+  QBITTORRENT,
+];

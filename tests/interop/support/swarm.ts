@@ -1,0 +1,224 @@
+/**
+ * A swarm of real programs on loopback: opentracker, seeders, and btget.
+ *
+ * @module
+ */
+
+import { assertEquals } from "@std/assert";
+import { encodeHex } from "@std/encoding/hex";
+import { basename } from "@std/path";
+import {
+  type MadeTorrent,
+  makeTorrent,
+  type TorrentRecipe,
+  writePayload,
+} from "../../support/make_torrent.ts";
+import { TempFolder } from "../../support/temp_folder.ts";
+import { Btget, type BtgetProgram, type BtgetRecord } from "./btget.ts";
+import { Child, waitUntil } from "./child.ts";
+import { freePort, freshAddress } from "./loopback.ts";
+import { OpenTracker, type Scrape } from "./opentracker.ts";
+import type { SeederKind } from "./seeders.ts";
+
+/** Hashing, joining the tracker and a slow machine together. */
+const READY_SECONDS = 60;
+
+/** What a swarm consists of. */
+export interface SwarmOptions {
+  /** The torrent; its tracker is the swarm's. */
+  recipe: TorrentRecipe;
+  /** The clients that have it. */
+  seeders: readonly SeederKind[];
+  /** How fast each may send; as fast as it can if not given. */
+  bytesPerSecond?: number;
+}
+
+/** Options for a run of btget in a swarm. */
+export interface DownloadOptions {
+  /** The form of the program; its source if not given. */
+  program?: BtgetProgram | undefined;
+  /** Arguments beside the torrent. */
+  args?: readonly string[];
+}
+
+/** A swarm that runs. */
+export class Swarm implements AsyncDisposable {
+  /** The torrent that it is about. */
+  readonly made: MadeTorrent;
+  /** The torrent's file, in a folder of its own. */
+  readonly torrentPath: string;
+  readonly #options: SwarmOptions;
+  readonly #folder = new TempFolder();
+  readonly #tracker = new OpenTracker();
+  readonly #children: Child[] = [];
+
+  /**
+   * A swarm that does not run yet.
+   *
+   * @param options What it will consist of.
+   */
+  constructor(options: SwarmOptions) {
+    this.#options = options;
+    const trackers = [this.#tracker.announceUrl];
+    this.made = makeTorrent({ ...options.recipe, trackers });
+    this.torrentPath = this.#folder.join("made.torrent");
+    Deno.writeFileSync(this.torrentPath, this.made.bytes);
+  }
+
+  /** Starts the tracker and the seeders, and waits until all have announced. */
+  async start(): Promise<void> {
+    const { infoHash } = this.made.metainfo;
+    await this.#tracker.start([infoHash]);
+    const { seeders } = this.#options;
+    for (const kind of seeders) this.#children.push(this.#seeder(kind));
+    await waitUntil(async () => {
+      for (const child of this.#children) {
+        if (child.hasExited) throw new Error(`${child.name} has ended`);
+      }
+      return (await this.scrape()).complete === seeders.length;
+    }, { what: "the seeders to announce themselves", seconds: READY_SECONDS });
+  }
+
+  /** What everybody has written. */
+  get log(): string {
+    const children = this.#children.map((child) => child.log);
+    return [this.#tracker.log, ...children].join("\n");
+  }
+
+  /**
+   * Asks the tracker.
+   *
+   * @returns What it knows of the torrent.
+   */
+  async scrape(): Promise<Scrape> {
+    return await this.#tracker.scrape(this.made.metainfo.infoHash);
+  }
+
+  /**
+   * Starts btget; it ends with the swarm, if not before.
+   *
+   * @param folder Its current folder, where the files go.
+   * @param options How to run it.
+   * @returns The run.
+   */
+  btget(folder: string, options: DownloadOptions = {}): Btget {
+    const { torrentPath } = this;
+    const { program, args = [] } = options;
+    const btget = new Btget({
+      program,
+      folder,
+      torrentPath,
+      args: ["--progress=json", "--listen-port=0", ...args, torrentPath],
+    });
+    this.#children.push(btget);
+    return btget;
+  }
+
+  /**
+   * Lets btget download the torrent into an empty folder, where all of the
+   * torrent's files and no other must be in the end.
+   *
+   * @param options How to run it.
+   * @returns What btget said.
+   */
+  async download(options: DownloadOptions = {}): Promise<BtgetRecord[]> {
+    using folder = new TempFolder();
+    const btget = this.btget(folder.path, options);
+    assertEquals(await btget.finished(), 0, "exit status");
+    await assertFiles(this.made, folder.path);
+    return btget.records;
+  }
+
+  /** Ends everything. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const child of this.#children) await child[Symbol.asyncDispose]();
+    await this.#tracker[Symbol.asyncDispose]();
+    this.#folder[Symbol.dispose]();
+  }
+
+  #seeder(kind: SeederKind): Child {
+    const number = this.#children.length + 1;
+    const home = this.#folder.join(`home${number}`);
+    const payload = this.#folder.join(`payload${number}`);
+    const address = freshAddress();
+    Deno.mkdirSync(home);
+    Deno.mkdirSync(payload);
+    writePayload(this.made, payload);
+    return new Child(kind.name, {
+      command: kind.command({
+        torrentPath: this.torrentPath,
+        payload,
+        home,
+        address,
+        port: freePort(address),
+        bytesPerSecond: this.#options.bytesPerSecond,
+      }),
+      cwd: home,
+      env: {
+        PATH: Deno.env.get("PATH") ?? "",
+        HOME: home,
+        TMPDIR: home,
+        LANG: "C.UTF-8",
+      },
+    });
+  }
+}
+
+/**
+ * Runs a test in a swarm. If it fails, everybody's logs are shown.
+ *
+ * @param options What the swarm consists of.
+ * @param test The test.
+ */
+export async function withSwarm(
+  options: SwarmOptions,
+  test: (swarm: Swarm) => Promise<void>,
+): Promise<void> {
+  await using swarm = new Swarm(options);
+  try {
+    await swarm.start();
+    await test(swarm);
+  } catch (error) {
+    // deno-lint-ignore no-console
+    console.log(swarm.log);
+    throw error;
+  }
+}
+
+/**
+ * Checks that a folder holds the files of a torrent, and no other.
+ *
+ * @param made The torrent.
+ * @param folder The folder.
+ */
+export async function assertFiles(
+  made: MadeTorrent,
+  folder: string,
+): Promise<void> {
+  const wanted = new Map<string, string>();
+  for (const [path, bytes] of made.files) {
+    wanted.set(path, await sha256(bytes));
+  }
+  const found = new Map<string, string>();
+  for (const path of filesIn(folder)) {
+    found.set(path, await sha256(await Deno.readFile(`${folder}/${path}`)));
+  }
+  assertEquals(sorted(found), sorted(wanted), `files in ${basename(folder)}`);
+}
+
+function sorted(files: Map<string, string>): [string, string][] {
+  return [...files].sort(([a], [b]) => a < b ? -1 : 1);
+}
+
+async function sha256(bytes: Uint8Array): Promise<string> {
+  return encodeHex(await crypto.subtle.digest("SHA-256", bytes.slice()));
+}
+
+/** The paths of all files below a folder. */
+function filesIn(folder: string, prefix = ""): string[] {
+  return [...Deno.readDirSync(folder)].flatMap(({ name, isDirectory }) =>
+    isDirectory
+      ? filesIn(`${folder}/${name}`, `${prefix}${name}/`)
+      : [prefix + name]
+  );
+}
