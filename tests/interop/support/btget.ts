@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { TorrentStats } from "../../../src/torrent/events.ts";
 import { Child, waitUntil } from "./child.ts";
 
 /** What the program may touch. */
@@ -24,6 +25,9 @@ export interface BtgetProgram {
 
 /** A line of `--progress json`. */
 export type BtgetRecord = { type: string } & Record<string, unknown>;
+
+/** A line of `--progress json` that says how a download stands. */
+export type BtgetProgress = BtgetRecord & TorrentStats;
 
 const MAIN = new URL("../../../main.ts", import.meta.url).pathname;
 
@@ -80,6 +84,11 @@ export class Btget extends Child {
       .map((line) => JSON.parse(line));
   }
 
+  /** How the download stood when it was last said. */
+  get progress(): BtgetProgress | undefined {
+    return this.records.findLast(isProgress);
+  }
+
   /**
    * Waits until it has said something.
    *
@@ -109,6 +118,16 @@ export class Btget extends Child {
     });
     return (await this.exit()).code;
   }
+}
+
+/**
+ * Tells whether a record says how a download stands.
+ *
+ * @param record The record.
+ * @returns Whether it does.
+ */
+export function isProgress(record: BtgetRecord): record is BtgetProgress {
+  return record.type === "progress";
 }
 
 function inherited(...names: string[]): Record<string, string> {

@@ -7,7 +7,7 @@
 import { assert } from "@std/assert";
 import { conditionalTest, missingProgram } from "../../support/conditional.ts";
 import type { TorrentRecipe } from "../../support/make_torrent.ts";
-import type { BtgetRecord } from "./btget.ts";
+import type { BtgetProgram, BtgetRecord } from "./btget.ts";
 import { OPENTRACKER } from "./opentracker.ts";
 import type { SeederKind } from "./seeders.ts";
 import { withSwarm } from "./swarm.ts";
@@ -33,22 +33,40 @@ export const MULTI_FILE: TorrentRecipe = {
   },
 };
 
+/** Options for {@linkcode testDownloadsFrom}. */
+export interface DownloadTests {
+  /** The form of the program; its source if not given. */
+  program?: BtgetProgram;
+  /** How tests call it. */
+  programName?: string;
+  /** What is missing, beside clients. */
+  missing?: readonly string[];
+}
+
 /**
  * Declares the tests of downloads from one kind of client.
  *
  * @param kind The kind.
+ * @param options The program.
  */
-export function testDownloadsFrom(kind: SeederKind): void {
+export function testDownloadsFrom(
+  kind: SeederKind,
+  { program, programName = "btget", missing = [] }: DownloadTests = {},
+): void {
   for (const count of [1, 3]) {
     for (const recipe of [SINGLE_FILE, MULTI_FILE]) {
       const seeders = `${count} ${kind.name} seeder${count > 1 ? "s" : ""}`;
       conditionalTest({
-        name: `btget downloads ${recipe.name} from ${seeders}`,
-        missing: [...missingProgram(OPENTRACKER), ...kind.missing()],
+        name: `${programName} downloads ${recipe.name} from ${seeders}`,
+        missing: [
+          ...missing,
+          ...missingProgram(OPENTRACKER),
+          ...kind.missing(),
+        ],
         async fn() {
           const options = { recipe, seeders: Array(count).fill(kind) };
           await withSwarm(options, async (swarm) => {
-            const records = await swarm.download();
+            const records = await swarm.download({ program });
             assert(
               records.some((record) => isConnectionTo(kind, record)),
               `a connection to ${kind.name}`,

@@ -39,6 +39,8 @@ export interface DownloadOptions {
   program?: BtgetProgram | undefined;
   /** Arguments beside the torrent. */
   args?: readonly string[];
+  /** Whether the torrent comes from standard input, rather than its file. */
+  fromStdin?: boolean;
 }
 
 /** A swarm that runs. */
@@ -102,13 +104,15 @@ export class Swarm implements AsyncDisposable {
    * @returns The run.
    */
   btget(folder: string, options: DownloadOptions = {}): Btget {
-    const { torrentPath } = this;
-    const { program, args = [] } = options;
+    const { program, args = [], fromStdin = false } = options;
+    const torrentPath = fromStdin ? undefined : this.torrentPath;
+    const source = torrentPath ?? "-";
     const btget = new Btget({
       program,
       folder,
       torrentPath,
-      args: ["--progress=json", "--listen-port=0", ...args, torrentPath],
+      stdin: fromStdin ? this.made.bytes : undefined,
+      args: ["--progress=json", "--listen-port=0", ...args, source],
     });
     this.#children.push(btget);
     return btget;
