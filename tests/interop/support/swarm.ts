@@ -39,6 +39,8 @@ export interface DownloadOptions {
   program?: BtgetProgram | undefined;
   /** Arguments beside the torrent. */
   args?: readonly string[];
+  /** The port that others can connect to; any free one if not given. */
+  listenPort?: number;
   /** Whether the torrent comes from standard input, rather than its file. */
   fromStdin?: boolean;
 }
@@ -104,7 +106,7 @@ export class Swarm implements AsyncDisposable {
    * @returns The run.
    */
   btget(folder: string, options: DownloadOptions = {}): Btget {
-    const { program, args = [], fromStdin = false } = options;
+    const { program, args = [], listenPort = 0, fromStdin = false } = options;
     const torrentPath = fromStdin ? undefined : this.torrentPath;
     const source = torrentPath ?? "-";
     const btget = new Btget({
@@ -112,7 +114,12 @@ export class Swarm implements AsyncDisposable {
       folder,
       torrentPath,
       stdin: fromStdin ? this.made.bytes : undefined,
-      args: ["--progress=json", "--listen-port=0", ...args, source],
+      args: [
+        "--progress=json",
+        `--listen-port=${listenPort}`,
+        ...args,
+        source,
+      ],
     });
     this.#children.push(btget);
     return btget;
