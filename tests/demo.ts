@@ -77,7 +77,7 @@ async function demo(): Promise<number> {
       "--allow-net",
       `--allow-read=${torrentPath},${target}`,
       `--allow-write=${target}`,
-      new URL("../main.ts", import.meta.url).pathname,
+      join(import.meta.dirname!, "../main.ts"),
       torrentPath,
       "--dir",
       target,

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { join } from "@std/path";
 import type { TorrentStats } from "../../../src/torrent/events.ts";
 import { Child, waitUntil } from "./child.ts";
 
@@ -29,7 +30,7 @@ export type BtgetRecord = { type: string } & Record<string, unknown>;
 /** A line of `--progress json` that says how a download stands. */
 export type BtgetProgress = BtgetRecord & TorrentStats;
 
-const MAIN = new URL("../../../main.ts", import.meta.url).pathname;
+const MAIN = join(import.meta.dirname!, "../../../main.ts");
 
 /** The source, with exactly the permissions that a user would grant. */
 export const FROM_SOURCE: BtgetProgram = {

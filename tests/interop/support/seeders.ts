@@ -8,7 +8,7 @@
  * @module
  */
 
-import { basename } from "@std/path";
+import { basename, join } from "@std/path";
 import { missingProgram } from "../../support/conditional.ts";
 import { freePort } from "./loopback.ts";
 
@@ -117,7 +117,7 @@ export const LIBTORRENT: SeederKind = {
   },
   command: ({ torrentPath, payload, address, port, bytesPerSecond = 0 }) => [
     PYTHON,
-    new URL("libtorrent_seeder.py", import.meta.url).pathname,
+    join(import.meta.dirname!, "libtorrent_seeder.py"),
     ...[torrentPath, payload, address, `${port}`, `${bytesPerSecond}`],
   ],
 };
