@@ -81,7 +81,7 @@ conditionalTest({
     const options = {
       recipe: { pieceLength: 64 * 1024, files: { a: 3 * MIB, b: 3 * MIB } },
       seeders: [LIBTORRENT],
-      bytesPerSecond: 2 * MIB,
+      maxRate: 2048,
     };
     await withSwarm(options, async (swarm) => {
       using folder = new TempFolder();

@@ -44,8 +44,8 @@ function testKills(kills: number, options: { totalBytes: number }): void {
         },
       };
       const seeders = [LIBTORRENT];
-      const bytesPerSecond = MIB;
-      await withSwarm({ recipe, seeders, bytesPerSecond }, async (swarm) => {
+      const maxRate = 1024;
+      await withSwarm({ recipe, seeders, maxRate }, async (swarm) => {
         const soak = new Soak(swarm, seededRandom(seed));
         await soak.run(kills);
         // deno-lint-ignore no-console

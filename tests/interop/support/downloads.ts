@@ -68,7 +68,7 @@ export function testDownloadsFrom(
           await withSwarm(options, async (swarm) => {
             const records = await swarm.download({ program });
             assert(
-              records.some((record) => isConnectionTo(kind, record)),
+              records.some((record) => isConnectionTo(record, kind)),
               `a connection to ${kind.name}`,
             );
           });
@@ -78,7 +78,14 @@ export function testDownloadsFrom(
   }
 }
 
-function isConnectionTo(kind: SeederKind, record: BtgetRecord): boolean {
+/**
+ * Tells whether btget says that it is connected to a client.
+ *
+ * @param record What it says.
+ * @param kind The client.
+ * @returns Whether it does.
+ */
+export function isConnectionTo(record: BtgetRecord, kind: SeederKind): boolean {
   return record.type === "peer_connected" &&
     String(record.client).startsWith(`${kind.name} `);
 }

@@ -24,8 +24,8 @@ export interface SeederSite {
   address: string;
   /** The port for peers. */
   port: number;
-  /** How fast it may send; as fast as it can if not given. */
-  bytesPerSecond?: number | undefined;
+  /** How fast it may send, in KiB per second; 0 stands for no limit. */
+  maxRate: number;
 }
 
 /** A kind of client. */
@@ -42,7 +42,7 @@ export interface SeederKind {
 export const TRANSMISSION: SeederKind = {
   name: "Transmission",
   missing: () => missingProgram("transmission-daemon"),
-  command({ torrentPath, payload, home, address, port }) {
+  command({ torrentPath, payload, home, address, port, maxRate }) {
     const watched = `${home}/watched`;
     const settings = {
       "bind-address-ipv4": address,
@@ -61,6 +61,8 @@ export const TRANSMISSION: SeederKind = {
       "watch-dir": watched,
       "watch-dir-enabled": true,
       "start-added-torrents": true,
+      "speed-limit-up-enabled": maxRate > 0,
+      "speed-limit-up": maxRate,
     };
     Deno.mkdirSync(watched);
     Deno.copyFileSync(torrentPath, `${watched}/${basename(torrentPath)}`);
@@ -76,12 +78,13 @@ export const TRANSMISSION: SeederKind = {
 export const ARIA2: SeederKind = {
   name: "aria2",
   missing: () => missingProgram("aria2c"),
-  command: ({ torrentPath, payload, address, port }) => [
+  command: ({ torrentPath, payload, address, port, maxRate }) => [
     "aria2c",
     "--no-conf",
     `--dir=${payload}`,
     `--interface=${address}`,
     `--listen-port=${port}`,
+    `--max-upload-limit=${maxRate}K`,
     "--disable-ipv6=true",
     "--enable-dht=false",
     "--enable-dht6=false",
@@ -115,10 +118,10 @@ export const LIBTORRENT: SeederKind = {
     }
     return ["python3-libtorrent is not installed"];
   },
-  command: ({ torrentPath, payload, address, port, bytesPerSecond = 0 }) => [
+  command: ({ torrentPath, payload, address, port, maxRate }) => [
     PYTHON,
     join(import.meta.dirname!, "libtorrent_seeder.py"),
-    ...[torrentPath, payload, address, `${port}`, `${bytesPerSecond}`],
+    ...[torrentPath, payload, address, `${port}`, `${maxRate * 1024}`],
   ],
 };
 
@@ -126,7 +129,7 @@ export const LIBTORRENT: SeederKind = {
 export const RTORRENT: SeederKind = {
   name: "rTorrent",
   missing: () => missingProgram("rtorrent"),
-  command({ torrentPath, payload, home, address, port }) {
+  command({ torrentPath, payload, home, address, port, maxRate }) {
     const session = `${home}/session`;
     const settings = [
       // Without it, it wants a terminal.
@@ -137,6 +140,7 @@ export const RTORRENT: SeederKind = {
       `network.local_address.set = ${address}`,
       `network.port_range.set = ${port}-${port}`,
       "network.port_random.set = no",
+      `throttle.global_up.max_rate.set_kb = ${maxRate}`,
       "dht.mode.set = disable",
       "protocol.pex.set = no",
       `load.start = ${torrentPath}`,
@@ -151,7 +155,7 @@ export const RTORRENT: SeederKind = {
 export const QBITTORRENT: SeederKind = {
   name: "qBittorrent",
   missing: () => missingProgram("qbittorrent-nox"),
-  command({ torrentPath, payload, home, address, port }) {
+  command({ torrentPath, payload, home, address, port, maxRate }) {
     const folder = `${home}/qBittorrent/config`;
     const settings = String.raw`
 [LegalNotice]
@@ -166,6 +170,7 @@ Session\PeXEnabled=false
 Session\QueueingSystemEnabled=false
 Session\MultiConnectionsPerIp=true
 Session\SSRFMitigation=false
+Session\GlobalUPSpeedLimit=${maxRate}
 [Network]
 PortForwardingEnabled=false
 [Preferences]

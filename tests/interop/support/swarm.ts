@@ -29,8 +29,8 @@ export interface SwarmOptions {
   recipe: TorrentRecipe;
   /** The clients that have it. */
   seeders: readonly SeederKind[];
-  /** How fast each may send; as fast as it can if not given. */
-  bytesPerSecond?: number;
+  /** How fast each may send, in KiB per second; without limit if not given. */
+  maxRate?: number;
 }
 
 /** Options for a run of btget in a swarm. */
@@ -162,7 +162,7 @@ export class Swarm implements AsyncDisposable {
         home,
         address,
         port: freePort(address),
-        bytesPerSecond: this.#options.bytesPerSecond,
+        maxRate: this.#options.maxRate ?? 0,
       }),
       cwd: home,
       env: {
