@@ -1,4 +1,4 @@
 import { testDownloadsFrom } from "./support/downloads.ts";
-import { ARIA2 } from "./support/seeders.ts";
+import { ARIA2 } from "./support/clients.ts";
 
 testDownloadsFrom(ARIA2);

@@ -6,7 +6,7 @@ import { TempFolder } from "../support/temp_folder.ts";
 import { Btget, type BtgetProgram, isProgress } from "./support/btget.ts";
 import { SINGLE_FILE, testDownloadsFrom } from "./support/downloads.ts";
 import { OPENTRACKER } from "./support/opentracker.ts";
-import { ARIA2, LIBTORRENT, TRANSMISSION } from "./support/seeders.ts";
+import { ARIA2, LIBTORRENT, TRANSMISSION } from "./support/clients.ts";
 import { assertFiles, withSwarm } from "./support/swarm.ts";
 
 const MIB = 1024 * 1024;

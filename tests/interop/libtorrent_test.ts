@@ -1,4 +1,4 @@
 import { testDownloadsFrom } from "./support/downloads.ts";
-import { LIBTORRENT } from "./support/seeders.ts";
+import { LIBTORRENT } from "./support/clients.ts";
 
 testDownloadsFrom(LIBTORRENT);

@@ -1,33 +1,44 @@
 import { assert } from "@std/assert";
 import { conditionalTest, missingProgram } from "../support/conditional.ts";
-import { isConnectionTo, MULTI_FILE } from "./support/downloads.ts";
+import { ALL_CLIENTS, LIBTORRENT } from "./support/clients.ts";
+import { isConnectionTo } from "./support/downloads.ts";
 import { OPENTRACKER } from "./support/opentracker.ts";
-import { ALL_SEEDERS } from "./support/seeders.ts";
-import { withSwarm } from "./support/swarm.ts";
+import { type SwarmOptions, withSwarm } from "./support/swarm.ts";
 
 const MIB = 1024 * 1024;
 
-conditionalTest({
-  name: "btget downloads from one seeder of each client at once",
-  missing: [
-    ...missingProgram(OPENTRACKER),
-    ...ALL_SEEDERS.flatMap((kind) => kind.missing()),
-  ],
-  async fn() {
-    const options = {
-      recipe: { ...MULTI_FILE, files: { a: 8 * MIB + 1, "b/c": 13 * MIB + 2 } },
-      seeders: ALL_SEEDERS,
-      // So slow that something is left to do when Transmission unchokes.
-      maxRate: 400,
-    };
-    await withSwarm(options, async (swarm) => {
-      const records = await swarm.download();
-      for (const kind of ALL_SEEDERS) {
-        assert(
-          records.some((record) => isConnectionTo(record, kind)),
-          `no connection to ${kind.name}`,
-        );
-      }
-    });
-  },
-});
+/** All so slow that something is left to do when Transmission unchokes. */
+const SWARMS: [name: string, options: SwarmOptions][] = [
+  ["from one seeder of each client at once", {
+    recipe: { files: { a: 8 * MIB + 1, "b/c": 13 * MIB + 2 } },
+    seeders: ALL_CLIENTS,
+    maxRate: 400,
+  }],
+  ["among leechers of every client", {
+    recipe: { files: { a: 3 * MIB + 1, "b/c": 5 * MIB + 2 } },
+    seeders: [LIBTORRENT],
+    leechers: ALL_CLIENTS,
+    maxRate: 1024,
+  }],
+];
+
+for (const [name, options] of SWARMS) {
+  conditionalTest({
+    name: `btget downloads ${name}`,
+    missing: [
+      ...missingProgram(OPENTRACKER),
+      ...ALL_CLIENTS.flatMap((kind) => kind.missing()),
+    ],
+    async fn() {
+      await withSwarm(options, async (swarm) => {
+        const records = await swarm.download();
+        for (const kind of ALL_CLIENTS) {
+          assert(
+            records.some((record) => isConnectionTo(record, kind)),
+            `no connection to ${kind.name}`,
+          );
+        }
+      });
+    },
+  });
+}

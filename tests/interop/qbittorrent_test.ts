@@ -1,4 +1,4 @@
 import { testDownloadsFrom } from "./support/downloads.ts";
-import { QBITTORRENT } from "./support/seeders.ts";
+import { QBITTORRENT } from "./support/clients.ts";
 
 testDownloadsFrom(QBITTORRENT);

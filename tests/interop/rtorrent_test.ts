@@ -1,4 +1,4 @@
 import { testDownloadsFrom } from "./support/downloads.ts";
-import { RTORRENT } from "./support/seeders.ts";
+import { RTORRENT } from "./support/clients.ts";
 
 testDownloadsFrom(RTORRENT);

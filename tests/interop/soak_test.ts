@@ -6,7 +6,7 @@ import { TempFolder } from "../support/temp_folder.ts";
 import type { Btget } from "./support/btget.ts";
 import { freePort } from "./support/loopback.ts";
 import { OPENTRACKER } from "./support/opentracker.ts";
-import { LIBTORRENT } from "./support/seeders.ts";
+import { LIBTORRENT } from "./support/clients.ts";
 import { assertFiles, type Swarm, withSwarm } from "./support/swarm.ts";
 
 const KIB = 1024;

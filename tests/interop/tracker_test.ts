@@ -3,7 +3,7 @@ import { conditionalTest, missingProgram } from "../support/conditional.ts";
 import { TempFolder } from "../support/temp_folder.ts";
 import { SINGLE_FILE } from "./support/downloads.ts";
 import { OPENTRACKER } from "./support/opentracker.ts";
-import { LIBTORRENT } from "./support/seeders.ts";
+import { LIBTORRENT } from "./support/clients.ts";
 import { withSwarm } from "./support/swarm.ts";
 
 /** The exit status of a run that was stopped. */

@@ -1,4 +1,4 @@
 import { testDownloadsFrom } from "./support/downloads.ts";
-import { TRANSMISSION } from "./support/seeders.ts";
+import { TRANSMISSION } from "./support/clients.ts";
 
 testDownloadsFrom(TRANSMISSION);

@@ -9,7 +9,7 @@ import { conditionalTest, missingProgram } from "../../support/conditional.ts";
 import type { TorrentRecipe } from "../../support/make_torrent.ts";
 import type { BtgetProgram, BtgetRecord } from "./btget.ts";
 import { OPENTRACKER } from "./opentracker.ts";
-import type { SeederKind } from "./seeders.ts";
+import type { ClientKind } from "./clients.ts";
 import { withSwarm } from "./swarm.ts";
 
 /** One file, whose last piece and last block are odd. */
@@ -50,7 +50,7 @@ export interface DownloadTests {
  * @param options The program.
  */
 export function testDownloadsFrom(
-  kind: SeederKind,
+  kind: ClientKind,
   { program, programName = "btget", missing = [] }: DownloadTests = {},
 ): void {
   for (const count of [1, 3]) {
@@ -85,7 +85,7 @@ export function testDownloadsFrom(
  * @param kind The client.
  * @returns Whether it does.
  */
-export function isConnectionTo(record: BtgetRecord, kind: SeederKind): boolean {
+export function isConnectionTo(record: BtgetRecord, kind: ClientKind): boolean {
   return record.type === "peer_connected" &&
     String(record.client).startsWith(`${kind.name} `);
 }

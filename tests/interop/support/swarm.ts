@@ -1,5 +1,5 @@
 /**
- * A swarm of real programs on loopback: opentracker, seeders, and btget.
+ * A swarm of real programs on loopback: opentracker, clients, and btget.
  *
  * @module
  */
@@ -18,7 +18,7 @@ import { Btget, type BtgetProgram, type BtgetRecord } from "./btget.ts";
 import { Child, waitUntil } from "./child.ts";
 import { freePort, freshAddress } from "./loopback.ts";
 import { OpenTracker, type Scrape } from "./opentracker.ts";
-import type { SeederKind } from "./seeders.ts";
+import type { ClientKind } from "./clients.ts";
 
 /** Hashing, joining the tracker and a slow machine together. */
 const READY_SECONDS = 60;
@@ -28,7 +28,9 @@ export interface SwarmOptions {
   /** The torrent; its tracker is the swarm's. */
   recipe: TorrentRecipe;
   /** The clients that have it. */
-  seeders: readonly SeederKind[];
+  seeders: readonly ClientKind[];
+  /** The clients that download it; none if not given. */
+  leechers?: readonly ClientKind[];
   /** How fast each may send, in KiB per second; without limit if not given. */
   maxRate?: number;
 }
@@ -69,18 +71,21 @@ export class Swarm implements AsyncDisposable {
     Deno.writeFileSync(this.torrentPath, this.made.bytes);
   }
 
-  /** Starts the tracker and the seeders, and waits until all have announced. */
+  /** Starts the tracker and the clients, and waits until all have announced. */
   async start(): Promise<void> {
     const { infoHash } = this.made.metainfo;
     await this.#tracker.start([infoHash]);
-    const { seeders } = this.#options;
-    for (const kind of seeders) this.#children.push(this.#seeder(kind));
+    const { seeders, leechers = [] } = this.#options;
+    for (const kind of seeders) this.#join(kind, { isSeeder: true });
+    for (const kind of leechers) this.#join(kind, { isSeeder: false });
     await waitUntil(async () => {
       for (const child of this.#children) {
         if (child.hasExited) throw new Error(`${child.name} has ended`);
       }
-      return (await this.scrape()).complete === seeders.length;
-    }, { what: "the seeders to announce themselves", seconds: READY_SECONDS });
+      const { complete, incomplete } = await this.scrape();
+      return complete >= seeders.length &&
+        complete + incomplete >= this.#children.length;
+    }, { what: "all clients to announce themselves", seconds: READY_SECONDS });
   }
 
   /** What everybody has written. */
@@ -147,18 +152,19 @@ export class Swarm implements AsyncDisposable {
     this.#folder[Symbol.dispose]();
   }
 
-  #seeder(kind: SeederKind): Child {
+  #join(kind: ClientKind, { isSeeder }: { isSeeder: boolean }): void {
     const number = this.#children.length + 1;
     const home = this.#folder.join(`home${number}`);
     const payload = this.#folder.join(`payload${number}`);
     const address = freshAddress();
     Deno.mkdirSync(home);
     Deno.mkdirSync(payload);
-    writePayload(this.made, payload);
-    return new Child(kind.name, {
+    if (isSeeder) writePayload(this.made, payload);
+    const child = new Child(kind.name, {
       command: kind.command({
         torrentPath: this.torrentPath,
         payload,
+        isSeeder,
         home,
         address,
         port: freePort(address),
@@ -172,6 +178,7 @@ export class Swarm implements AsyncDisposable {
         LANG: "C.UTF-8",
       },
     });
+    this.#children.push(child);
   }
 }
 

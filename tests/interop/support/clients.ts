@@ -1,5 +1,5 @@
 /**
- * The clients that btget downloads from: how each is started as a seeder.
+ * The clients that btget downloads from: how each is started.
  *
  * Whatever could leave this machine is switched off, where a client has a
  * switch for it. Each has an address and a folder of its own; what it keeps
@@ -12,12 +12,14 @@ import { basename, join } from "@std/path";
 import { missingProgram } from "../../support/conditional.ts";
 import { freePort } from "./loopback.ts";
 
-/** What a seeder is told. */
-export interface SeederSite {
+/** What a client is told. */
+export interface ClientSite {
   /** The torrent's file. */
   torrentPath: string;
-  /** Where the payload lies. */
+  /** Where the payload lies, or shall be downloaded. */
   payload: string;
+  /** Whether it lies there. */
+  isSeeder: boolean;
   /** An empty folder for whatever the client keeps. */
   home: string;
   /** Its address. */
@@ -29,17 +31,17 @@ export interface SeederSite {
 }
 
 /** A kind of client. */
-export interface SeederKind {
+export interface ClientKind {
   /** Its name, as btget shows it to users. */
   name: string;
   /** Says what of it is not installed. */
   missing: () => string[];
   /** Prepares its home, and gives the program with its arguments. */
-  command: (site: SeederSite) => [program: string, ...args: string[]];
+  command: (site: ClientSite) => [program: string, ...args: string[]];
 }
 
 /** Transmission. It unchokes on a timer of 10 s: nothing moves before. */
-export const TRANSMISSION: SeederKind = {
+export const TRANSMISSION: ClientKind = {
   name: "Transmission",
   missing: () => missingProgram("transmission-daemon"),
   command({ torrentPath, payload, home, address, port, maxRate }) {
@@ -75,28 +77,28 @@ export const TRANSMISSION: SeederKind = {
 };
 
 /** aria2. */
-export const ARIA2: SeederKind = {
+export const ARIA2: ClientKind = {
   name: "aria2",
   missing: () => missingProgram("aria2c"),
-  command: ({ torrentPath, payload, address, port, maxRate }) => [
+  command: (site) => [
     "aria2c",
     "--no-conf",
-    `--dir=${payload}`,
-    `--interface=${address}`,
-    `--listen-port=${port}`,
-    `--max-upload-limit=${maxRate}K`,
+    `--dir=${site.payload}`,
+    `--interface=${site.address}`,
+    `--listen-port=${site.port}`,
+    `--max-upload-limit=${site.maxRate}K`,
     "--disable-ipv6=true",
     "--enable-dht=false",
     "--enable-dht6=false",
     "--bt-enable-lpd=false",
     "--enable-peer-exchange=false",
-    "--bt-seed-unverified=true",
+    `--bt-seed-unverified=${site.isSeeder}`,
     "--allow-overwrite=true",
     // For ever.
     "--seed-ratio=0",
     "--summary-interval=0",
     "--console-log-level=warn",
-    torrentPath,
+    site.torrentPath,
   ],
 };
 
@@ -104,7 +106,7 @@ export const ARIA2: SeederKind = {
 const PYTHON = "/usr/bin/python3";
 
 /** libtorrent (rasterbar), by a script of ours. */
-export const LIBTORRENT: SeederKind = {
+export const LIBTORRENT: ClientKind = {
   name: "libtorrent",
   missing() {
     try {
@@ -118,15 +120,17 @@ export const LIBTORRENT: SeederKind = {
     }
     return ["python3-libtorrent is not installed"];
   },
-  command: ({ torrentPath, payload, address, port, maxRate }) => [
+  command: (site) => [
     PYTHON,
-    join(import.meta.dirname!, "libtorrent_seeder.py"),
-    ...[torrentPath, payload, address, `${port}`, `${maxRate * 1024}`],
+    join(import.meta.dirname!, "libtorrent_peer.py"),
+    site.isSeeder ? "seed" : "leech",
+    ...[site.torrentPath, site.payload, site.address, `${site.port}`],
+    `${site.maxRate * 1024}`,
   ],
 };
 
 /** rTorrent. */
-export const RTORRENT: SeederKind = {
+export const RTORRENT: ClientKind = {
   name: "rTorrent",
   missing: () => missingProgram("rtorrent"),
   command({ torrentPath, payload, home, address, port, maxRate }) {
@@ -152,10 +156,12 @@ export const RTORRENT: SeederKind = {
 };
 
 /** qBittorrent. */
-export const QBITTORRENT: SeederKind = {
+export const QBITTORRENT: ClientKind = {
   name: "qBittorrent",
   missing: () => missingProgram("qbittorrent-nox"),
-  command({ torrentPath, payload, home, address, port, maxRate }) {
+  command(
+    { torrentPath, payload, isSeeder, home, address, port, maxRate },
+  ) {
     const folder = `${home}/qBittorrent/config`;
     const settings = String.raw`
 [LegalNotice]
@@ -186,14 +192,14 @@ WebUI\Port=${freePort(address)}
       `--profile=${home}`,
       `--save-path=${payload}`,
       "--skip-dialog=true",
-      "--skip-hash-check",
+      ...(isSeeder ? ["--skip-hash-check"] : []),
       torrentPath,
     ];
   },
 };
 
 /** All of them. */
-export const ALL_SEEDERS: readonly SeederKind[] = [
+export const ALL_CLIENTS: readonly ClientKind[] = [
   TRANSMISSION,
   ARIA2,
   LIBTORRENT,

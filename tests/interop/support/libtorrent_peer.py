@@ -1,6 +1,7 @@
-"""Seeds a torrent with libtorrent until it is killed; talks to loopback only.
+"""Seeds or leeches a torrent with libtorrent until it is killed; talks to
+loopback only.
 
-    libtorrent_seeder.py TORRENT FOLDER ADDRESS PORT BYTES_PER_SECOND
+    libtorrent_peer.py seed|leech TORRENT FOLDER ADDRESS PORT BYTES_PER_SECOND
 
 0 bytes per second stands for no limit.
 """
@@ -10,7 +11,7 @@ import time
 
 import libtorrent as lt
 
-torrent, folder, address, port, rate = sys.argv[1:]
+role, torrent, folder, address, port, rate = sys.argv[1:]
 
 session = lt.session({
     "listen_interfaces": f"{address}:{port}",
@@ -37,7 +38,8 @@ session.set_peer_class_filter(classes)
 wanted = lt.add_torrent_params()
 wanted.ti = lt.torrent_info(torrent)
 wanted.save_path = folder
-wanted.flags |= lt.torrent_flags.seed_mode
+if role == "seed":
+    wanted.flags |= lt.torrent_flags.seed_mode
 wanted.flags &= ~(lt.torrent_flags.paused | lt.torrent_flags.auto_managed)
 handle = session.add_torrent(wanted)
 handle.set_upload_limit(int(rate))
