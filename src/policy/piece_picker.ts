@@ -79,8 +79,8 @@ class Member implements PickerPeer {
   readonly requests = new Map<number, number>();
   /** Open pieces that belong to this peer. */
   readonly owned = new Set<OpenPiece>();
-  /** Blocks that were asked for and given up, and may still come. */
-  readonly overdue = new Set<number>();
+  /** Blocks that were asked for and given up, and may still come: how often. */
+  readonly overdue = new Map<number, number>();
   /** Whether it is counted as one that has every piece. */
   isSeed = false;
   /** Where the last search for something of interest ended. */
@@ -94,11 +94,19 @@ class Member implements PickerPeer {
   giveUp(id: number): boolean {
     if (!this.requests.delete(id)) return false;
     if (this.overdue.size >= MAX_OVERDUE) {
-      const [oldest] = this.overdue;
+      const [oldest] = this.overdue.keys();
       this.overdue.delete(oldest!);
     }
-    this.overdue.add(id);
+    this.overdue.set(id, (this.overdue.get(id) ?? 0) + 1);
     return true;
+  }
+
+  /** Takes a block that was given up; tells whether it was. */
+  takeOverdue(id: number): boolean {
+    const times = this.overdue.get(id) ?? 0;
+    if (times > 1) this.overdue.set(id, times - 1);
+    else this.overdue.delete(id);
+    return times > 0;
   }
 }
 
@@ -338,8 +346,9 @@ export class PiecePicker {
     const known = this.#layout.isBlock(block);
     const askedAt = known ? member.requests.get(id) : undefined;
     const wasAsked = known && member.requests.delete(id);
-    const wasGivenUp = known && member.overdue.delete(id);
-    if (!wasAsked && !wasGivenUp) {
+    // Asked for again after a choke, it comes once more: some peers send what
+    // they have read from their disk already.
+    if (!wasAsked && !(known && member.takeOverdue(id))) {
       return { verdict: "unasked", cancel: [], askedAt };
     }
     const piece = this.#open.get(block.index);
@@ -610,7 +619,6 @@ export class PiecePicker {
     const block = this.#layout.block(piece.index, at);
     const id = this.#idOf(block);
     piece.askers[at]!.push(member);
-    member.overdue.delete(id);
     member.requests.set(id, now);
     return block;
   }

@@ -138,6 +138,22 @@ Deno.test("Torrent learns of pieces by haves and late bitfields", async (t) => {
   });
 });
 
+Deno.test("Torrent bears a peer that sends what it was asked for before it choked", async () => {
+  // libtorrent does so with what it has read from its disk already.
+  const made = makeTorrent({ files: 100 * 32 * KIB });
+  let requests = 0;
+  const { error, stats } = await downloadFrom(made, [{
+    ...unhurried,
+    onMessage: async ({ type }, connection) => {
+      if (type !== "request" || ++requests % 40 !== 0) return;
+      await connection.send({ type: "choke" }, { type: "unchoke" });
+    },
+  }]);
+  assertEquals(error, undefined);
+
+  assertEquals(stats.banned, 0);
+});
+
 Deno.test("Torrent survives peers that dribble single bytes", async () => {
   const made = makeTorrent({ files: 3 * 32 * KIB });
   const { error } = await downloadFrom(made, [{ writeLength: 1 }]);
