@@ -20,7 +20,7 @@ export interface ClientSite {
   payload: string;
   /** Whether it lies there. */
   isSeeder: boolean;
-  /** An empty folder for whatever the client keeps. */
+  /** A folder for whatever the client keeps. */
   home: string;
   /** Its address. */
   address: string;
@@ -66,7 +66,7 @@ export const TRANSMISSION: ClientKind = {
       "speed-limit-up-enabled": maxRate > 0,
       "speed-limit-up": maxRate,
     };
-    Deno.mkdirSync(watched);
+    Deno.mkdirSync(watched, { recursive: true });
     Deno.copyFileSync(torrentPath, `${watched}/${basename(torrentPath)}`);
     Deno.writeTextFileSync(`${home}/settings.json`, JSON.stringify(settings));
     return [
@@ -149,7 +149,7 @@ export const RTORRENT: ClientKind = {
       "protocol.pex.set = no",
       `load.start = ${torrentPath}`,
     ];
-    Deno.mkdirSync(session);
+    Deno.mkdirSync(session, { recursive: true });
     Deno.writeTextFileSync(`${home}/rtorrent.rc`, `${settings.join("\n")}\n`);
     return ["rtorrent", "-n", "-o", `import=${home}/rtorrent.rc`];
   },

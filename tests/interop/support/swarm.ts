@@ -16,9 +16,9 @@ import {
 import { TempFolder } from "../../support/temp_folder.ts";
 import { Btget, type BtgetProgram, type BtgetRecord } from "./btget.ts";
 import { Child, waitUntil } from "./child.ts";
+import type { ClientKind, ClientSite } from "./clients.ts";
 import { freePort, freshAddress } from "./loopback.ts";
 import { OpenTracker, type Scrape } from "./opentracker.ts";
-import type { ClientKind } from "./clients.ts";
 
 /** Hashing, joining the tracker and a slow machine together. */
 const READY_SECONDS = 60;
@@ -56,7 +56,8 @@ export class Swarm implements AsyncDisposable {
   readonly #options: SwarmOptions;
   readonly #folder = new TempFolder();
   readonly #tracker = new OpenTracker();
-  readonly #children: Child[] = [];
+  readonly #clients: Client[] = [];
+  readonly #runs: Btget[] = [];
 
   /**
    * A swarm that does not run yet.
@@ -79,19 +80,30 @@ export class Swarm implements AsyncDisposable {
     for (const kind of seeders) this.#join(kind, { isSeeder: true });
     for (const kind of leechers) this.#join(kind, { isSeeder: false });
     await waitUntil(async () => {
-      for (const child of this.#children) {
+      for (const { child } of this.#clients) {
         if (child.hasExited) throw new Error(`${child.name} has ended`);
       }
       const { complete, incomplete } = await this.scrape();
       return complete >= seeders.length &&
-        complete + incomplete >= this.#children.length;
+        complete + incomplete >= this.#clients.length;
     }, { what: "all clients to announce themselves", seconds: READY_SECONDS });
   }
 
   /** What everybody has written. */
   get log(): string {
-    const children = this.#children.map((child) => child.log);
-    return [this.#tracker.log, ...children].join("\n");
+    const children = this.#clients.map(({ child }) => child);
+    const logs = [...children, ...this.#runs].map((child) => child.log);
+    return [this.#tracker.log, ...logs].join("\n");
+  }
+
+  /** Ends every client without a word to anybody. */
+  async killClients(): Promise<void> {
+    for (const { child } of this.#clients) await child[Symbol.asyncDispose]();
+  }
+
+  /** Starts every client again where it was. */
+  restartClients(): void {
+    for (const client of this.#clients) client.child = startClient(client);
   }
 
   /**
@@ -126,7 +138,7 @@ export class Swarm implements AsyncDisposable {
         source,
       ],
     });
-    this.#children.push(btget);
+    this.#runs.push(btget);
     return btget;
   }
 
@@ -147,39 +159,51 @@ export class Swarm implements AsyncDisposable {
 
   /** Ends everything. */
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const child of this.#children) await child[Symbol.asyncDispose]();
+    await this.killClients();
+    for (const btget of this.#runs) await btget[Symbol.asyncDispose]();
     await this.#tracker[Symbol.asyncDispose]();
     this.#folder[Symbol.dispose]();
   }
 
   #join(kind: ClientKind, { isSeeder }: { isSeeder: boolean }): void {
-    const number = this.#children.length + 1;
-    const home = this.#folder.join(`home${number}`);
-    const payload = this.#folder.join(`payload${number}`);
+    const number = this.#clients.length + 1;
     const address = freshAddress();
-    Deno.mkdirSync(home);
-    Deno.mkdirSync(payload);
-    if (isSeeder) writePayload(this.made, payload);
-    const child = new Child(kind.name, {
-      command: kind.command({
-        torrentPath: this.torrentPath,
-        payload,
-        isSeeder,
-        home,
-        address,
-        port: freePort(address),
-        maxRate: this.#options.maxRate ?? 0,
-      }),
-      cwd: home,
-      env: {
-        PATH: Deno.env.get("PATH") ?? "",
-        HOME: home,
-        TMPDIR: home,
-        LANG: "C.UTF-8",
-      },
-    });
-    this.#children.push(child);
+    const site = {
+      torrentPath: this.torrentPath,
+      payload: this.#folder.join(`payload${number}`),
+      isSeeder,
+      home: this.#folder.join(`home${number}`),
+      address,
+      port: freePort(address),
+      maxRate: this.#options.maxRate ?? 0,
+    };
+    Deno.mkdirSync(site.payload);
+    if (isSeeder) writePayload(this.made, site.payload);
+    const child = startClient({ kind, site });
+    this.#clients.push({ kind, site, child });
   }
+}
+
+/** A client of a swarm, and the process that it is now. */
+interface Client {
+  kind: ClientKind;
+  site: ClientSite;
+  child: Child;
+}
+
+function startClient({ kind, site }: Omit<Client, "child">): Child {
+  const { home } = site;
+  Deno.mkdirSync(home, { recursive: true });
+  return new Child(kind.name, {
+    command: kind.command(site),
+    cwd: home,
+    env: {
+      PATH: Deno.env.get("PATH") ?? "",
+      HOME: home,
+      TMPDIR: home,
+      LANG: "C.UTF-8",
+    },
+  });
 }
 
 /**
