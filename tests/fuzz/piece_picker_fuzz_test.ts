@@ -27,8 +27,8 @@ interface ModelPeer {
   have: Bitfield;
   /** Number of the block → when it was asked for. */
   requests: Map<number, number>;
-  /** Given up, and may still come. */
-  overdue: Set<number>;
+  /** Given up, and may still come; once for each time it was given up. */
+  overdue: number[];
   isStalled: boolean;
 }
 
@@ -90,7 +90,7 @@ class Model {
       seat: this.picker.join(have),
       have,
       requests: new Map(),
-      overdue: new Set(),
+      overdue: [],
       isStalled: false,
     };
     this.peers.push(peer);
@@ -211,7 +211,7 @@ class Model {
     const isKnown = this.layout.isBlock(block);
     const askedAt = isKnown ? peer.requests.get(id) : undefined;
     const isExpected = isKnown && (askedAt !== undefined ||
-      peer.overdue.has(id));
+      peer.overdue.includes(id));
     if (!isExpected) {
       assertEquals(receipt, { verdict: "unasked", cancel: [], askedAt });
       return receipt;
@@ -222,8 +222,9 @@ class Model {
       (!piece.isExclusive || piece.owner === peer);
     const others = [...state.askers].filter((other) => other !== peer);
     for (const other of isWanted ? others : []) this.#giveUp(other, id);
-    peer.requests.delete(id);
-    peer.overdue.delete(id);
+    if (!peer.requests.delete(id)) {
+      peer.overdue.splice(peer.overdue.indexOf(id), 1);
+    }
     assertEquals(receipt.verdict, isWanted ? "wanted" : "duplicate");
     assertEquals(receipt.askedAt, askedAt);
     assertEquals(
@@ -356,12 +357,11 @@ class Model {
     const { index, begin } = this.picker.blockOf(id);
     this.pieces[index]!.blocks[begin / BLOCK_LENGTH]!.askers.add(peer);
     peer.requests.set(id, now);
-    peer.overdue.delete(id);
   }
 
   #giveUp(peer: ModelPeer, id: number): void {
     if (!peer.requests.delete(id)) return;
-    peer.overdue.add(id);
+    peer.overdue.push(id);
     const { index, begin } = this.picker.blockOf(id);
     this.pieces[index]!.blocks[begin / BLOCK_LENGTH]!.askers.delete(peer);
   }
@@ -420,7 +420,7 @@ function step(model: Model, random: () => number, now: number): void {
     if (blocks.length === 0 || random() < 0.1) model.takeOver(peer, now);
   } else if (roll < 0.75) {
     const asked = [...peer.requests.keys()];
-    const overdue = [...peer.overdue];
+    const { overdue } = peer;
     // Mostly in order, as peers send.
     const id = random() < 0.2
       ? one(overdue)
