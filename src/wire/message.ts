@@ -1,6 +1,6 @@
 /**
- * `Message`: what peers say to each other after the handshake (BEP 3, 5), and
- * its bytes, both ways. Pure.
+ * `Message`: what peers say to each other after the handshake (BEP 3, 5, 6,
+ * 10), and its bytes, both ways. Pure.
  *
  * A frame is a length of four bytes, big-endian, and a payload of that length:
  * the message's id and its fields. A frame without payload is a keep-alive.
@@ -9,7 +9,7 @@
  */
 
 import { ProtocolError } from "../errors.ts";
-import { BLOCK_LENGTH } from "../metainfo/layout.ts";
+import { type Block, BLOCK_LENGTH } from "../metainfo/layout.ts";
 
 /** A message between peers, its fields in the words of the BEPs. */
 export type Message =
@@ -23,9 +23,15 @@ export type Message =
   | { type: "request"; index: number; begin: number; length: number }
   | { type: "piece"; index: number; begin: number; block: Uint8Array }
   | { type: "cancel"; index: number; begin: number; length: number }
-  | { type: "port"; port: number };
+  | { type: "port"; port: number }
+  | { type: "suggest_piece"; index: number }
+  | { type: "have_all" }
+  | { type: "have_none" }
+  | { type: "reject_request"; index: number; begin: number; length: number }
+  | { type: "allowed_fast"; index: number }
+  | { type: "extended"; id: number; payload: Uint8Array };
 
-/** The ids of BEP 3 and 5. */
+/** The ids of BEP 3, 5, 6 and 10. */
 const ID = {
   choke: 0,
   unchoke: 1,
@@ -37,13 +43,31 @@ const ID = {
   piece: 7,
   cancel: 8,
   port: 9,
+  suggest_piece: 13,
+  have_all: 14,
+  have_none: 15,
+  reject_request: 16,
+  allowed_fast: 17,
+  extended: 20,
 } as const;
+
+const KNOWN_IDS: ReadonlySet<number> = new Set(Object.values(ID));
 
 /** The length of the length that precedes every payload. */
 export const PREFIX_LENGTH = 4;
 
 /** The id, index and begin that precede the block of a piece message. */
 export const PIECE_HEADER_LENGTH = 9;
+
+/** The id of the message and that of the extension, before its own payload. */
+const EXTENDED_HEADER_LENGTH = 2;
+
+/**
+ * The longest extended message. The longest of those we ask for is a piece of
+ * the metadata, 16 KiB and a short dictionary (BEP 9); one that names 1000
+ * peers with IPv6 takes 20 KiB (BEP 11).
+ */
+const MAX_EXTENDED_LENGTH = 64 * 1024;
 
 /**
  * The longest payload of an id that we do not know: room for what extensions
@@ -59,7 +83,7 @@ const MAX_UNKNOWN_LENGTH = 1024 * 1024;
  * @returns Whether {@linkcode decodeMessage} can read it.
  */
 export function isKnownId(id: number): boolean {
-  return id <= ID.port;
+  return KNOWN_IDS.has(id);
 }
 
 /**
@@ -79,8 +103,12 @@ export function payloadLengths(
     case ID.unchoke:
     case ID.interested:
     case ID.not_interested:
+    case ID.have_all:
+    case ID.have_none:
       return { min: 1, max: 1 };
     case ID.have:
+    case ID.suggest_piece:
+    case ID.allowed_fast:
       return { min: 5, max: 5 };
     case ID.bitfield: {
       const length = 1 + Math.ceil(pieceCount / 8);
@@ -88,6 +116,7 @@ export function payloadLengths(
     }
     case ID.request:
     case ID.cancel:
+    case ID.reject_request:
       return { min: 13, max: 13 };
     case ID.piece:
       return {
@@ -96,6 +125,8 @@ export function payloadLengths(
       };
     case ID.port:
       return { min: 3, max: 3 };
+    case ID.extended:
+      return { min: EXTENDED_HEADER_LENGTH, max: MAX_EXTENDED_LENGTH };
     default:
       return { min: 1, max: MAX_UNKNOWN_LENGTH };
   }
@@ -104,8 +135,8 @@ export function payloadLengths(
 /**
  * Reads the payload of a message.
  *
- * @param payload The bytes after the length prefix; the block or bitfield of
- * the result is a view into them.
+ * @param payload The bytes after the length prefix; the block, bitfield or
+ * payload of the result is a view into them.
  * @returns The message.
  * @throws {ProtocolError} If the id is unknown or the payload too short.
  */
@@ -138,13 +169,9 @@ export function decodeMessage(payload: Uint8Array): Message {
     case ID.bitfield:
       return { type: "bitfield", bitfield: payload.subarray(1) };
     case ID.request:
+      return { type: "request", ...decodeBlock(fields) };
     case ID.cancel:
-      return {
-        type: id === ID.request ? "request" : "cancel",
-        index: fields.getUint32(0),
-        begin: fields.getUint32(4),
-        length: fields.getUint32(8),
-      };
+      return { type: "cancel", ...decodeBlock(fields) };
     case ID.piece:
       return {
         type: "piece",
@@ -154,9 +181,33 @@ export function decodeMessage(payload: Uint8Array): Message {
       };
     case ID.port:
       return { type: "port", port: fields.getUint16(0) };
+    case ID.suggest_piece:
+      return { type: "suggest_piece", index: fields.getUint32(0) };
+    case ID.have_all:
+      return { type: "have_all" };
+    case ID.have_none:
+      return { type: "have_none" };
+    case ID.reject_request:
+      return { type: "reject_request", ...decodeBlock(fields) };
+    case ID.allowed_fast:
+      return { type: "allowed_fast", index: fields.getUint32(0) };
+    case ID.extended:
+      return {
+        type: "extended",
+        id: fields.getUint8(0),
+        payload: payload.subarray(EXTENDED_HEADER_LENGTH),
+      };
     default:
       throw new ProtocolError(`Cannot decode message ${id}: unknown id`);
   }
+}
+
+function decodeBlock(fields: DataView): Block {
+  return {
+    index: fields.getUint32(0),
+    begin: fields.getUint32(4),
+    length: fields.getUint32(8),
+  };
 }
 
 /**
@@ -173,18 +224,25 @@ export function frameLength(message: Message): number {
     case "unchoke":
     case "interested":
     case "not_interested":
+    case "have_all":
+    case "have_none":
       return PREFIX_LENGTH + 1;
     case "have":
+    case "suggest_piece":
+    case "allowed_fast":
       return PREFIX_LENGTH + 5;
     case "bitfield":
       return PREFIX_LENGTH + 1 + message.bitfield.length;
     case "request":
     case "cancel":
+    case "reject_request":
       return PREFIX_LENGTH + 13;
     case "piece":
       return PREFIX_LENGTH + PIECE_HEADER_LENGTH + message.block.length;
     case "port":
       return PREFIX_LENGTH + 3;
+    case "extended":
+      return PREFIX_LENGTH + EXTENDED_HEADER_LENGTH + message.payload.length;
     default:
       message satisfies never;
       throw new TypeError("Cannot measure a message without a type");
@@ -224,8 +282,12 @@ function writePayload(
     case "unchoke":
     case "interested":
     case "not_interested":
+    case "have_all":
+    case "have_none":
       return;
     case "have":
+    case "suggest_piece":
+    case "allowed_fast":
       view.setUint32(at + 1, message.index);
       return;
     case "bitfield":
@@ -233,6 +295,7 @@ function writePayload(
       return;
     case "request":
     case "cancel":
+    case "reject_request":
       view.setUint32(at + 1, message.index);
       view.setUint32(at + 5, message.begin);
       view.setUint32(at + 9, message.length);
@@ -244,6 +307,10 @@ function writePayload(
       return;
     case "port":
       view.setUint16(at + 1, message.port);
+      return;
+    case "extended":
+      bytes[at + 1] = message.id;
+      bytes.set(message.payload, at + EXTENDED_HEADER_LENGTH);
       return;
     default:
       message satisfies never;

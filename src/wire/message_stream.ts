@@ -24,7 +24,7 @@ import {
 /** What decides about a frame: its length, and the id of its message. */
 const HEAD_LENGTH = PREFIX_LENGTH + 1;
 
-/** The longest payload that is common; only bitfields can be longer. */
+/** The longest payload that is common: few bitfields are longer. */
 const USUAL_LENGTH = PIECE_HEADER_LENGTH + BLOCK_LENGTH;
 
 /**
@@ -59,8 +59,8 @@ export class MessageDecoder {
    * Takes the next bytes.
    *
    * @param chunk The bytes.
-   * @returns The messages that they complete. Until the next push their blocks
-   * and bitfields are views into `chunk` or into the decoder.
+   * @returns The messages that they complete. Until the next push their blocks,
+   * bitfields and payloads are views into `chunk` or into the decoder.
    * @throws {ProtocolError} If a length is not one its message can have.
    */
   push(chunk: Uint8Array): Message[] {

@@ -40,14 +40,29 @@ function drawMessage(random: Random, pieces: number): Message {
     () => ({ type: "piece", index, begin, block: bytes(below(40, random)) }),
     () => ({ type: "cancel", index, begin, length }),
     () => ({ type: "port", port: below(65_536, random) }),
+    () => ({ type: "suggest_piece", index }),
+    () => ({ type: "have_all" }),
+    () => ({ type: "have_none" }),
+    () => ({ type: "reject_request", index, begin, length }),
+    () => ({ type: "allowed_fast", index }),
+    () => ({
+      type: "extended",
+      id: below(256, random),
+      payload: bytes(below(40, random)),
+    }),
   ];
   return kinds[below(kinds.length, random)]!();
+}
+
+/** The ids of BEP 3, 5, 6 and 10. */
+function isKnown(id: number): boolean {
+  return id < 10 || (id >= 13 && id <= 17) || id === 20;
 }
 
 /** A frame whose id we do not know. */
 function drawUnknown(random: Random): Uint8Array {
   const payload = randomBytes(1 + below(40, random), random);
-  payload[0] = 10 + below(246, random);
+  do payload[0] = below(256, random); while (isKnown(payload[0]));
   return concat([Uint8Array.of(0, 0, 0, payload.length), payload]);
 }
 
@@ -84,6 +99,12 @@ function read(bytes: Uint8Array, pieces: number): Reading {
     7: [9, 9 + 16_384],
     8: [13, 13],
     9: [3, 3],
+    13: [5, 5],
+    14: [1, 1],
+    15: [1, 1],
+    16: [13, 13],
+    17: [5, 5],
+    20: [2, 1 << 16],
   };
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const frames: Reading["frames"] = [];
@@ -98,7 +119,7 @@ function read(bytes: Uint8Array, pieces: number): Reading {
       if (length < min || length > max) return { frames, wrongAt: at + 5 };
     }
     if (end > bytes.length) break;
-    if (length === 0 || bytes[at + 4]! < 10) {
+    if (length === 0 || isKnown(bytes[at + 4]!)) {
       frames.push({ hex: encodeHex(bytes.subarray(at, end)), end });
     }
     at = end;

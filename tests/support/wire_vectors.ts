@@ -19,7 +19,9 @@ export interface MessageRow {
   length?: number;
   /** See `index`. */
   port?: number;
-  /** Its block or bitfield, in hex. */
+  /** See `index`. */
+  id?: number;
+  /** Its block, bitfield or payload, in hex. */
   bytes?: string;
 }
 
@@ -30,7 +32,7 @@ export interface MessageRow {
  * @returns The message.
  */
 export function messageOf(row: MessageRow): Message {
-  const { type, index = -1, begin = -1, length = -1, port = -1 } = row;
+  const { type, index = -1, begin = -1, length = -1, port = -1, id = -1 } = row;
   const bytes = decodeHex(row.bytes ?? "");
   switch (type as Message["type"]) {
     case "keep_alive":
@@ -38,17 +40,24 @@ export function messageOf(row: MessageRow): Message {
     case "unchoke":
     case "interested":
     case "not_interested":
+    case "have_all":
+    case "have_none":
       return { type } as Message;
     case "have":
-      return { type: "have", index };
+    case "suggest_piece":
+    case "allowed_fast":
+      return { type, index } as Message;
     case "bitfield":
       return { type: "bitfield", bitfield: bytes };
     case "request":
     case "cancel":
-      return { type: type as "request" | "cancel", index, begin, length };
+    case "reject_request":
+      return { type, index, begin, length } as Message;
     case "piece":
       return { type: "piece", index, begin, block: bytes };
     case "port":
       return { type: "port", port };
+    case "extended":
+      return { type: "extended", id, payload: bytes };
   }
 }

@@ -58,6 +58,21 @@ Deno.test("decodeMessage() gives views into the payload", () => {
   });
 });
 
+Deno.test("decodeMessage() gives a view of what an extension says", () => {
+  const frame = decodeHex("000000051401313233");
+  const message = decodeMessage(frame.subarray(PREFIX_LENGTH));
+  assertEquals(message, {
+    type: "extended",
+    id: 1,
+    payload: decodeHex("313233"),
+  });
+  frame.fill(0xff);
+  assertEquals(
+    message,
+    { type: "extended", id: 1, payload: decodeHex("ffffff") },
+  );
+});
+
 Deno.test("decodeMessage() rejects a payload that is too short", () => {
   for (const row of vectors.messages) {
     // Without its last byte every fixed layout is broken; the others are not.
@@ -73,8 +88,10 @@ Deno.test("decodeMessage() rejects a payload that is too short", () => {
 });
 
 Deno.test("decodeMessage() rejects an id that it does not know", () => {
-  for (let id = 10; id < 256; id++) {
-    assertEquals(isKnownId(id), false);
+  const known = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 13, 14, 15, 16, 17, 20];
+  for (let id = 0; id < 256; id++) {
+    assertEquals(isKnownId(id), known.includes(id));
+    if (known.includes(id)) continue;
     assertThrows(() => decodeMessage(Uint8Array.of(id)), ProtocolError);
   }
 });
@@ -83,7 +100,7 @@ Deno.test("payloadLengths() allows what the BEPs say", async (t) => {
   const PIECES = 9;
   const table: [
     id: number,
-    name: Message["type"] | "extended",
+    name: Message["type"] | "unknown",
     range: string,
   ][] = [
     [0, "choke", "1..1"],
@@ -96,7 +113,15 @@ Deno.test("payloadLengths() allows what the BEPs say", async (t) => {
     [7, "piece", "9..16393"],
     [8, "cancel", "13..13"],
     [9, "port", "3..3"],
-    [20, "extended", "1..1048576"],
+    [13, "suggest_piece", "5..5"],
+    [14, "have_all", "1..1"],
+    [15, "have_none", "1..1"],
+    [16, "reject_request", "13..13"],
+    [17, "allowed_fast", "5..5"],
+    [20, "extended", "2..65536"],
+    [10, "unknown", "1..1048576"],
+    [21, "unknown", "1..1048576"],
+    [255, "unknown", "1..1048576"],
   ];
   for (const [id, name, range] of table) {
     await t.step(`${name}: ${range}`, () => {
