@@ -24,9 +24,56 @@ export interface Handshake {
 /** 19, then the name of the protocol. */
 const PROTOCOL = new TextEncoder().encode("\x13BitTorrent protocol");
 
+/** A bit of `reserved`: the byte that it is in, and its place there. */
+interface ReservedBit {
+  byte: number;
+  mask: number;
+}
+
+/** The extension protocol (BEP 10). */
+const EXTENSIONS: ReservedBit = { byte: 5, mask: 0x10 };
+
+/** The fast extension (BEP 6). */
+const FAST: ReservedBit = { byte: 7, mask: 0x04 };
+
 const RESERVED_AT = 20;
 const INFO_HASH_AT = 28;
 const PEER_ID_AT = 48;
+
+/**
+ * The reserved bytes of our own handshake.
+ *
+ * @returns Eight bytes: the bits of all that we speak.
+ */
+export function ourReserved(): Uint8Array {
+  const reserved = new Uint8Array(INFO_HASH_AT - RESERVED_AT);
+  for (const { byte, mask } of [EXTENSIONS, FAST]) reserved[byte]! |= mask;
+  return reserved;
+}
+
+/**
+ * Whether somebody speaks the fast extension (BEP 6).
+ *
+ * @param reserved The reserved bytes of its handshake.
+ * @returns Whether its messages may be sent there.
+ */
+export function supportsFast(reserved: Uint8Array): boolean {
+  return hasBit(reserved, FAST);
+}
+
+/**
+ * Whether somebody speaks the extension protocol (BEP 10).
+ *
+ * @param reserved The reserved bytes of its handshake.
+ * @returns Whether an extension handshake may be sent there.
+ */
+export function supportsExtensions(reserved: Uint8Array): boolean {
+  return hasBit(reserved, EXTENSIONS);
+}
+
+function hasBit(reserved: Uint8Array, { byte, mask }: ReservedBit): boolean {
+  return (reserved[byte]! & mask) !== 0;
+}
 
 /**
  * Writes a handshake.

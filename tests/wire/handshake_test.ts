@@ -5,6 +5,9 @@ import {
   decodeHandshake,
   encodeHandshake,
   HANDSHAKE_LENGTH,
+  ourReserved,
+  supportsExtensions,
+  supportsFast,
 } from "../../src/wire/handshake.ts";
 import vectors from "../../testdata/wire_vectors.json" with { type: "json" };
 
@@ -50,5 +53,32 @@ Deno.test("decodeHandshake() refuses another protocol, whichever byte differs", 
     const bytes = decodeHex(hex);
     bytes[at]! ^= 1;
     assertThrows(() => decodeHandshake(bytes), ProtocolError);
+  }
+});
+
+Deno.test("ourReserved() says that we speak BEP 6 and 10, and nothing else", () => {
+  assertEquals(encodeHex(ourReserved()), "0000000000100004");
+  // Whoever changes the bytes of one handshake does not change the next.
+  ourReserved().fill(0xff);
+  assertEquals(encodeHex(ourReserved()), "0000000000100004");
+});
+
+Deno.test("supportsFast() and supportsExtensions() look at one bit each", async (t) => {
+  const table: [hex: string, fast: boolean, extensions: boolean, of: string][] =
+    [
+      ["0000000000000000", false, false, "an old client"],
+      ["0000000000100005", true, true, "libtorrent"],
+      ["0000000000100000", false, true, "rqbit"],
+      ["0000000000000004", true, false, "BEP 6 alone"],
+      ["ffffffffffffffff", true, true, "all ones"],
+      ["ffffffffffeffffb", false, false, "all but these two"],
+      ["0004000000000000", false, false, "the bit of BEP 6 elsewhere"],
+      ["1000000000000010", false, false, "the bit of BEP 10 elsewhere"],
+    ];
+  for (const [hex, fast, extensions, of] of table) {
+    await t.step(`${hex}: ${of}`, () => {
+      assertEquals(supportsFast(decodeHex(hex)), fast);
+      assertEquals(supportsExtensions(decodeHex(hex)), extensions);
+    });
   }
 });
