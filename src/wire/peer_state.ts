@@ -1,12 +1,34 @@
 /**
- * `PeerState`: what a peer has, and the four bits of choking and interest
- * (BEP 3), with the rules that a peer can break. Pure.
+ * `PeerState`: what a peer has, the four bits of choking and interest (BEP 3),
+ * and what it says of itself (BEP 6, 10, 21), with the rules that a peer can
+ * break. Pure.
  *
  * @module
  */
 
 import { Bitfield } from "../bytes/bitfield.ts";
 import { ProtocolError } from "../errors.ts";
+import {
+  decodeExtensionHandshake,
+  type ExtensionHandshake,
+  mergeExtensionHandshakes,
+} from "./extension_handshake.ts";
+import { FastState } from "./fast_state.ts";
+import type { Message } from "./message.ts";
+
+/** What a peer that does not say so can take (BEP 10). */
+const DEFAULT_REQQ = 250;
+
+/** More than any client in use takes, or we could ever need. */
+const MAX_REQQ = 2000;
+
+const NO_PIECES: ReadonlySet<number> = new Set();
+
+/** Options for {@linkcode PeerState}. */
+export interface PeerStateOptions {
+  /** Whether both sides speak the fast extension (BEP 6). */
+  supportsFast?: boolean | undefined;
+}
 
 /** What both sides of a connection know of each other. */
 export class PeerState {
@@ -20,14 +42,63 @@ export class PeerState {
   peerChoking = true;
   /** Whether the peer wants something that we have. */
   peerInterested = false;
+  readonly #fast: FastState | undefined;
+  #extension: ExtensionHandshake = { messages: new Map() };
 
   /**
    * The state at the start of a connection: both choke, nobody is interested.
    *
    * @param pieceCount The number of pieces.
+   * @param options What the handshakes said.
    */
-  constructor(pieceCount: number) {
+  constructor(pieceCount: number, options: PeerStateOptions = {}) {
     this.have = new Bitfield(pieceCount);
+    if (options.supportsFast) this.#fast = new FastState(pieceCount);
+  }
+
+  /** Whether both sides speak the fast extension (BEP 6). */
+  get supportsFast(): boolean {
+    return this.#fast !== undefined;
+  }
+
+  /** The pieces that we may ask for while choked; the peer may lack them. */
+  get allowedFast(): ReadonlySet<number> {
+    return this.#fast?.allowed ?? NO_PIECES;
+  }
+
+  /** The pieces that the peer would like us to take, the newest last. */
+  get suggested(): ReadonlySet<number> {
+    return this.#fast?.suggested ?? NO_PIECES;
+  }
+
+  /** Whether the peer says that it wants nothing any more (BEP 21). */
+  get peerUploadOnly(): boolean {
+    return this.#extension.uploadOnly ?? false;
+  }
+
+  /** How many requests the peer keeps without dropping any (BEP 10). */
+  get reqq(): number {
+    return Math.min(this.#extension.reqq ?? DEFAULT_REQQ, MAX_REQQ);
+  }
+
+  /** The port at which the peer says that it listens (BEP 10). */
+  get listenPort(): number | undefined {
+    return this.#extension.p;
+  }
+
+  /** What the peer's program calls itself; whoever shows it escapes it. */
+  get client(): string | undefined {
+    return this.#extension.v;
+  }
+
+  /**
+   * The id under which the peer takes an extension's messages (BEP 10).
+   *
+   * @param name The name of the extension.
+   * @returns The id, or `undefined` if it does not take them.
+   */
+  extensionId(name: string): number | undefined {
+    return this.#extension.messages.get(name);
   }
 
   /**
@@ -62,5 +133,81 @@ export class PeerState {
       );
     }
     return this.have.addAll(bitfield);
+  }
+
+  /**
+   * The peer says that it has everything.
+   *
+   * @returns The pieces that are news.
+   * @throws {ProtocolError} If the fast extension was not agreed upon.
+   */
+  receiveHaveAll(): Bitfield {
+    this.#require("have_all");
+    const all = new Bitfield(this.have.length);
+    all.fill();
+    return this.have.addAll(all);
+  }
+
+  /**
+   * The peer says that it has nothing. Like a second bitfield it takes nothing
+   * back: nobody loses a piece.
+   *
+   * @throws {ProtocolError} If the fast extension was not agreed upon.
+   */
+  receiveHaveNone(): void {
+    this.#require("have_none");
+  }
+
+  /**
+   * The peer lets us ask for a piece while it chokes us.
+   *
+   * @param index The piece; one that does not exist is ignored.
+   * @returns Whether that is news.
+   * @throws {ProtocolError} If the fast extension was not agreed upon.
+   */
+  receiveAllowedFast(index: number): boolean {
+    return this.#require("allowed_fast").receiveAllowed(index);
+  }
+
+  /**
+   * The peer would like us to take a piece.
+   *
+   * @param index The piece; one that does not exist is ignored.
+   * @throws {ProtocolError} If the fast extension was not agreed upon.
+   */
+  receiveSuggestPiece(index: number): void {
+    this.#require("suggest_piece").receiveSuggestion(index);
+  }
+
+  /**
+   * The peer will not send a block.
+   *
+   * @param wasAsked Whether we asked for it; only the picker knows.
+   * @throws {ProtocolError} If the fast extension was not agreed upon, or the
+   * peer has rejected too much that we did not ask for.
+   */
+  receiveRejectRequest(wasAsked: boolean): void {
+    this.#require("reject_request").receiveReject(wasAsked);
+  }
+
+  /**
+   * The peer says what it speaks (BEP 10), for the first time or again.
+   *
+   * @param payload What follows the id 0; no view of it is kept.
+   * @throws {ProtocolError} If it is too long or no bencoded dictionary.
+   */
+  receiveExtensionHandshake(payload: Uint8Array): void {
+    this.#extension = mergeExtensionHandshakes(
+      this.#extension,
+      decodeExtensionHandshake(payload),
+    );
+  }
+
+  /** BEP 6: who sends its messages unasked must be let go. */
+  #require(type: Message["type"]): FastState {
+    if (this.#fast) return this.#fast;
+    throw new ProtocolError(
+      `Cannot take ${type}: the fast extension was not agreed upon`,
+    );
   }
 }

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { decodeHex, encodeHex } from "@std/encoding/hex";
+import { encodeBencode } from "../../src/bytes/bencode.ts";
 import { ProtocolError } from "../../src/errors.ts";
 import { PeerState } from "../../src/wire/peer_state.ts";
 import vectors from "../../testdata/wire_vectors.json" with { type: "json" };
@@ -70,4 +71,113 @@ Deno.test("PeerState.receiveHave() rejects a piece that is not there", () => {
     );
   }
   assert(state.have.isEmpty);
+});
+
+Deno.test("PeerState takes no message of BEP 6 that was not agreed upon", async (t) => {
+  const table: [type: string, receive: (state: PeerState) => unknown][] = [
+    ["have_all", (state) => state.receiveHaveAll()],
+    ["have_none", (state) => state.receiveHaveNone()],
+    ["suggest_piece", (state) => state.receiveSuggestPiece(0)],
+    ["reject_request", (state) => state.receiveRejectRequest(true)],
+    ["allowed_fast", (state) => state.receiveAllowedFast(0)],
+  ];
+  for (const [type, receive] of table) {
+    await t.step(type, () => {
+      for (const options of [undefined, {}, { supportsFast: false }]) {
+        const state = new PeerState(9, options);
+        assertThrows(() => receive(state), ProtocolError, type);
+        assert(!state.supportsFast);
+        assert(state.have.isEmpty);
+        assertEquals(state.allowedFast.size + state.suggested.size, 0);
+      }
+      const state = new PeerState(9, { supportsFast: true });
+      assert(state.supportsFast);
+      receive(state);
+    });
+  }
+});
+
+Deno.test("PeerState.receiveHaveAll() tells what is news, whatever was said before", () => {
+  const state = new PeerState(10, { supportsFast: true });
+  state.receiveHaveNone();
+  state.receiveHave(3);
+  state.receiveBitfield(Uint8Array.of(0b1000_0000, 0));
+  assertEquals([...state.receiveHaveAll()], [1, 2, 4, 5, 6, 7, 8, 9]);
+  assert(state.have.isFull);
+  assert(state.receiveHaveAll().isEmpty);
+});
+
+Deno.test("PeerState.receiveHaveNone() takes nothing back", () => {
+  const state = new PeerState(10, { supportsFast: true });
+  state.receiveHaveAll();
+  state.receiveHaveNone();
+  assert(state.have.isFull);
+  assert(state.receiveBitfield(Uint8Array.of(0, 0)).isEmpty);
+});
+
+Deno.test("PeerState keeps what the peer allows, suggests and rejects", () => {
+  const state = new PeerState(100, { supportsFast: true });
+  for (const index of [5, 6, 100]) {
+    assertEquals(state.receiveAllowedFast(index), index < 100);
+    state.receiveSuggestPiece(index + 1);
+  }
+  assertEquals([...state.allowedFast], [5, 6]);
+  assertEquals([...state.suggested], [6, 7]);
+  // It is not said that the peer has them.
+  assert(state.have.isEmpty);
+  for (let i = 0; i < 50; i++) state.receiveRejectRequest(false);
+  state.receiveRejectRequest(true);
+  assertThrows(() => state.receiveRejectRequest(false), ProtocolError);
+});
+
+Deno.test("PeerState knows little of a peer that does not introduce itself", () => {
+  const state = new PeerState(9);
+  assertEquals(
+    [state.peerUploadOnly, state.reqq, state.listenPort, state.client],
+    [false, 250, undefined, undefined],
+  );
+  assertEquals(state.extensionId("ut_pex"), undefined);
+});
+
+Deno.test("PeerState.receiveExtensionHandshake() adds to what was said before", () => {
+  const state = new PeerState(9);
+  state.receiveExtensionHandshake(encodeBencode({
+    m: { ut_pex: 1, ut_metadata: 2 },
+    p: 6881,
+    reqq: 100,
+    upload_only: 1,
+    v: "x 1.0",
+  }));
+  state.receiveExtensionHandshake(encodeBencode({ m: { ut_pex: 0 } }));
+  assertEquals(
+    [state.peerUploadOnly, state.reqq, state.listenPort, state.client],
+    [true, 100, 6881, "x 1.0"],
+  );
+  assertEquals(state.extensionId("ut_pex"), undefined);
+  assertEquals(state.extensionId("ut_metadata"), 2);
+  assertEquals(state.extensionId("toString"), undefined);
+  state.receiveExtensionHandshake(encodeBencode({ upload_only: 0 }));
+  assert(!state.peerUploadOnly);
+  assertThrows(
+    () => state.receiveExtensionHandshake(encodeBencode("hello")),
+    ProtocolError,
+  );
+});
+
+Deno.test("PeerState.reqq lies between 1 and 2000", async (t) => {
+  const table: [said: number, kept: number][] = [
+    [-5, 250],
+    [0, 250],
+    [1, 1],
+    [2000, 2000],
+    [2001, 2000],
+    [2 ** 31, 2000],
+  ];
+  for (const [reqq, kept] of table) {
+    await t.step(`${reqq}: ${kept}`, () => {
+      const state = new PeerState(9);
+      state.receiveExtensionHandshake(encodeBencode({ reqq }));
+      assertEquals(state.reqq, kept);
+    });
+  }
 });
