@@ -1,7 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { Bitfield } from "../../src/bytes/bitfield.ts";
 import { SuperSeeder } from "../../src/policy/super_seed.ts";
-import { seededRandom } from "../support/seeded_random.ts";
 
 /** The first second, in which peers may still say what they have. */
 const GREETED = 1000;
