@@ -187,3 +187,14 @@ Deno.test("SuperSeeder shows again what left with its only owner", () => {
   assert(!scene.seeder.isSpread);
   assertEquals(scene.shows(), "b0");
 });
+
+Deno.test("SuperSeeder shows what nobody fetches before what is being fetched", () => {
+  const scene = new Scene(2);
+  for (const peer of "abc") scene.join(peer, "..");
+  assertEquals(scene.shows(), "a0 b1");
+  scene.now = 15_000;
+  scene.asks("a", 0);
+  assertEquals(scene.shows(), "");
+  scene.now = 30_000;
+  assertEquals(scene.shows(), "c1");
+});
