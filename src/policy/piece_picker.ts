@@ -23,7 +23,9 @@
  * Nobody is waited for without end: what a stalled peer was asked for counts
  * as not asked, what a slow one was asked for is asked of others when they
  * have nothing else to do, and a piece that is to come from one peer alone
- * passes on when that peer goes or takes too long.
+ * passes on when that peer goes or takes too long. Nor is anybody asked again
+ * and again: a piece of which a peer has rejected a block (BEP 6) is asked of
+ * others for a while.
  *
  * @module
  */
@@ -60,6 +62,12 @@ const MAX_EXCLUSIVE_ATTEMPTS = 3;
 /** Blocks that a peer may still send although they were given up. */
 const MAX_OVERDUE = 1024;
 
+/**
+ * Who rejects a block is not asked for its piece again before: it may have lost
+ * the piece, or have too many requests, which passes.
+ */
+const REJECTED_MS = 10_000;
+
 const FREE = 0;
 const ASKED = 1;
 const GOT = 2;
@@ -81,6 +89,8 @@ class Member implements PickerPeer {
   readonly owned = new Set<OpenPiece>();
   /** Blocks that were asked for and given up, and may still come: how often. */
   readonly overdue = new Map<number, number>();
+  /** Pieces of which it rejected a block → when to ask for them again. */
+  readonly rejected = new Map<number, number>();
   /** Whether it is counted as one that has every piece. */
   isSeed = false;
   /** Where the last search for something of interest ended. */
@@ -89,6 +99,21 @@ class Member implements PickerPeer {
   nothingWaiting = -1;
 
   constructor(readonly have: Bitfield) {}
+
+  /** Whether it may be asked for a piece. */
+  mayGive(index: number, only: ReadonlySet<number> | undefined): boolean {
+    return this.have.has(index) && !this.rejected.has(index) &&
+      (only === undefined || only.has(index));
+  }
+
+  /** Rejects count for a while; what was rejected first is first here. */
+  forgetRejected(now: number): void {
+    for (const [index, until] of this.rejected) {
+      if (now < until) return;
+      this.rejected.delete(index);
+      this.nothingWaiting = -1;
+    }
+  }
 
   /** Gives up a request; the block may be on its way already. */
   giveUp(id: number): boolean {
@@ -170,6 +195,19 @@ export interface PickOptions {
    * of this one too, in milliseconds.
    */
   patience: number;
+  /**
+   * The only pieces that the peer may be asked for, if not all: those that it
+   * allows while it chokes us (BEP 6).
+   */
+  only?: ReadonlySet<number> | undefined;
+}
+
+/** What became of a request that was rejected. */
+export interface Rejection {
+  /** Whether the peer was asked for the block at all. */
+  wasAsked: boolean;
+  /** The pieces that begin anew: what came of them is worth nothing. */
+  abandoned: number[];
 }
 
 /** Decides which block is asked of whom. */
@@ -308,26 +346,29 @@ export class PiecePicker {
    */
   pick(peer: PickerPeer, options: PickOptions): Block[] {
     const member = this.#member(peer);
+    const { only } = options;
+    member.forgetRejected(options.now);
     const blocks: Block[] = [];
     const take = (piece: OpenPiece) => {
       this.#takeFree(piece, member, { ...options, blocks });
       return blocks.length < options.count;
     };
     for (const piece of member.owned) {
-      if (piece.free > 0 && !take(piece)) return blocks;
+      if (piece.free === 0 || !member.mayGive(piece.index, only)) continue;
+      if (!take(piece)) return blocks;
     }
     for (const piece of this.#orphans) {
-      if (piece.free === 0 || !member.have.has(piece.index)) continue;
+      if (piece.free === 0 || !member.mayGive(piece.index, only)) continue;
       this.#own(piece, member);
       if (!take(piece)) return blocks;
     }
     while (this.#open.size < this.#maxOpen) {
-      const piece = this.#openFor(member);
+      const piece = this.#openFor(member, only);
       if (!piece) break;
       if (!take(piece)) return blocks;
     }
     for (const piece of this.#joinable) {
-      if (member.have.has(piece.index) && !take(piece)) return blocks;
+      if (member.mayGive(piece.index, only) && !take(piece)) return blocks;
     }
     this.#takeAsked(member, { ...options, blocks });
     return blocks;
@@ -389,6 +430,46 @@ export class PiecePicker {
   }
 
   /**
+   * A peer has rejected a request (BEP 6): others may be asked, and the peer
+   * itself is not asked for that piece for a while. Whoever chokes us rejects
+   * as well: what was released before counts as asked for, and means nothing
+   * for the time after.
+   *
+   * @param peer The peer.
+   * @param options What it says that we asked for, and the time.
+   * @returns Whether it was asked, and what begins anew.
+   */
+  rejected(
+    peer: PickerPeer,
+    { block, now }: { block: Block; now: number },
+  ): Rejection {
+    const member = this.#member(peer);
+    if (!this.#layout.isBlock(block)) return { wasAsked: false, abandoned: [] };
+    const id = this.#idOf(block);
+    if (!member.requests.delete(id)) {
+      return { wasAsked: member.takeOverdue(id), abandoned: [] };
+    }
+    this.#unask(id, member);
+    member.rejected.delete(block.index);
+    member.rejected.set(block.index, now + REJECTED_MS);
+    const piece = this.#open.get(block.index)!;
+    if (piece.owner !== member) return { wasAsked: true, abandoned: [] };
+    this.#disown(piece);
+    if (!piece.isExclusive) return { wasAsked: true, abandoned: [] };
+    this.#restart(piece);
+    return { wasAsked: true, abandoned: [block.index] };
+  }
+
+  /**
+   * A peer has unchoked us: it may be asked again for what it rejected.
+   *
+   * @param peer The peer.
+   */
+  unchoked(peer: PickerPeer): void {
+    this.#member(peer).forgetRejected(Infinity);
+  }
+
+  /**
    * A peer has choked us: it will send nothing of what it was asked for.
    *
    * @param peer The peer.
@@ -423,9 +504,10 @@ export class PiecePicker {
   takeOver(peer: PickerPeer, now: number): number[] {
     const member = this.#member(peer);
     if (this.#stalled.has(member)) return [];
+    member.forgetRejected(now);
     for (const piece of this.#exclusive) {
       if (
-        piece.owner !== member && member.have.has(piece.index) &&
+        piece.owner !== member && member.mayGive(piece.index, undefined) &&
         this.#isHeldUp(piece, now)
       ) {
         // It must not take the piece back in turn.
@@ -517,15 +599,16 @@ export class PiecePicker {
   }
 
   /** Opens the rarest waiting piece that a peer has. */
-  #openFor(member: Member): OpenPiece | undefined {
-    if (member.nothingWaiting === this.#row.version) return undefined;
-    const from = this.#opened < RANDOM_FIRST_PIECES ? this.#random() : 0;
-    const index = this.#row.first(member.have, from);
-    if (index === undefined) {
-      // Pieces only leave the row, until its version says otherwise.
-      member.nothingWaiting = this.#row.version;
-      return undefined;
-    }
+  #openFor(
+    member: Member,
+    only: ReadonlySet<number> | undefined,
+  ): OpenPiece | undefined {
+    const index = only
+      ? this.#row.firstOf(
+        [...only].filter((index) => member.mayGive(index, only)),
+      )
+      : this.#firstWaiting(member);
+    if (index === undefined) return undefined;
     this.#opened++;
     this.#row.remove(index);
     const piece = new OpenPiece(
@@ -538,6 +621,18 @@ export class PiecePicker {
     (piece.isExclusive ? this.#exclusive : this.#joinable).add(piece);
     this.#own(piece, member);
     return piece;
+  }
+
+  #firstWaiting(member: Member): number | undefined {
+    if (member.nothingWaiting === this.#row.version) return undefined;
+    const from = this.#opened < RANDOM_FIRST_PIECES ? this.#random() : 0;
+    const index = this.#row.first(member.have, {
+      from,
+      except: member.rejected,
+    });
+    // Pieces only leave the row, until its version says otherwise.
+    if (index === undefined) member.nothingWaiting = this.#row.version;
+    return index;
   }
 
   /** Takes the free blocks of a piece, from its start. */
@@ -579,7 +674,7 @@ export class PiecePicker {
   /** Takes blocks that another one was asked for. */
   #takeFrom(
     other: Member,
-    { member, count, now, patience, blocks }: PickOptions & {
+    { member, count, now, patience, only, blocks }: PickOptions & {
       member: Member;
       blocks: Block[];
     },
@@ -591,7 +686,7 @@ export class PiecePicker {
       const { index, begin } = this.blockOf(id);
       const piece = this.#open.get(index)!;
       if (
-        member.requests.has(id) || !member.have.has(index) ||
+        member.requests.has(id) || !member.mayGive(index, only) ||
         piece.isExclusive
       ) continue;
       const at = begin / BLOCK_LENGTH;

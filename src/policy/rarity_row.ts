@@ -13,6 +13,14 @@
 
 import type { Bitfield } from "../bytes/bitfield.ts";
 
+/** Options for {@linkcode RarityRow.first}. */
+export interface SearchOptions {
+  /** Where to begin, as a part of the row; its start if not given. */
+  from?: number;
+  /** Pieces to pass over: the keys of this. */
+  except?: ReadonlyMap<number, unknown>;
+}
+
 /** The waiting pieces, rarest first. */
 export class RarityRow {
   /** Changes when a piece comes back into the row. */
@@ -56,19 +64,37 @@ export class RarityRow {
    * The first piece of the row that is in a set.
    *
    * @param have The set.
-   * @param from Where to begin, as a part of the row; the search wraps around.
+   * @param options Where to begin, the search wrapping around, and which
+   * pieces to pass over.
    * @returns The piece, or `undefined` if none of them waits.
    */
-  first(have: Bitfield, from: number): number | undefined {
+  first(have: Bitfield, options: SearchOptions = {}): number | undefined {
+    const { from = 0, except } = options;
     const start = Math.floor(from * this.#length);
     for (let i = 0; i < this.#length; i++) {
       const place = start + i;
       const index = this.#row[
         place < this.#length ? place : place - this.#length
       ]!;
-      if (have.has(index)) return index;
+      if (have.has(index) && !except?.has(index)) return index;
     }
     return undefined;
+  }
+
+  /**
+   * The one of a few pieces that stands first in the row.
+   *
+   * @param pieces The pieces, waiting or not.
+   * @returns The piece, or `undefined` if none of them waits.
+   */
+  firstOf(pieces: Iterable<number>): number | undefined {
+    let first: number | undefined;
+    for (const index of pieces) {
+      const place = this.#place[index]!;
+      if (place < 0) continue;
+      if (first === undefined || place < this.#place[first]!) first = index;
+    }
+    return first;
   }
 
   /**

@@ -21,6 +21,7 @@ const MAX_ASKED = 3;
 const RANDOM_FIRST_PIECES = 4;
 const EXCLUSIVE_PATIENCE_MS = 10_000;
 const MAX_EXCLUSIVE_ATTEMPTS = 3;
+const REJECTED_MS = 10_000;
 
 interface ModelPeer {
   seat: PickerPeer;
@@ -29,6 +30,8 @@ interface ModelPeer {
   requests: Map<number, number>;
   /** Given up, and may still come; once for each time it was given up. */
   overdue: number[];
+  /** The pieces of which it rejected a block → when that was last. */
+  rejected: Map<number, number>;
   isStalled: boolean;
 }
 
@@ -91,6 +94,7 @@ class Model {
       have,
       requests: new Map(),
       overdue: [],
+      rejected: new Map(),
       isStalled: false,
     };
     this.peers.push(peer);
@@ -141,6 +145,34 @@ class Model {
     this.#giveUp(peer, id);
   }
 
+  /** Rejects a block, whether it was asked for or not. */
+  reject(peer: ModelPeer, block: Block, now: number): void {
+    const { wasAsked, abandoned } = this.picker
+      .rejected(peer.seat, { block, now });
+    const id = this.layout.isBlock(block) ? this.idOf(block) : -1;
+    const isPending = peer.requests.has(id);
+    const overdueAt = peer.overdue.indexOf(id);
+    assertEquals(wasAsked, isPending || overdueAt >= 0);
+    if (!isPending) {
+      if (overdueAt >= 0) peer.overdue.splice(overdueAt, 1);
+      return assertEquals(abandoned, []);
+    }
+    const piece = this.pieces[block.index]!;
+    peer.requests.delete(id);
+    piece.blocks[block.begin / BLOCK_LENGTH]!.askers.delete(peer);
+    peer.rejected.set(block.index, now);
+    const isOwn = piece.owner === peer;
+    assertEquals(abandoned, isOwn && piece.isExclusive ? [block.index] : []);
+    if (!isOwn) return;
+    piece.owner = undefined;
+    if (piece.isExclusive) this.#restart(piece);
+  }
+
+  unchoke(peer: ModelPeer): void {
+    this.picker.unchoked(peer.seat);
+    peer.rejected.clear();
+  }
+
   /** Blocks come out in the order of what is best to ask for at each point. */
   pick(peer: ModelPeer, options: PickOptions): Block[] {
     const blocks = this.picker.pick(peer.seat, options);
@@ -152,13 +184,18 @@ class Model {
       const piece = block && this.pieces[block.index]!;
       const at = block ? block.begin / BLOCK_LENGTH : 0;
       if (block) assertEquals(block, this.layout.block(block.index, at));
-      const having = this.pieces.filter((p) => peer.have.has(p.index));
+      const having = this.pieces
+        .filter(({ index }) => this.#mayGive(peer, { ...options, index }));
       const open = having.filter((p) => p.phase === "open");
       const withFree = open.filter((p) => firstFree(p) >= 0);
       const mine = withFree.filter((p) => p.owner === peer);
       const orphans = withFree.filter((p) => !p.owner);
       const waiting = this.#openCount < this.#maxOpen
-        ? this.#rarest(having.filter((p) => p.phase === "waiting"))
+        ? this.#rarest(
+          having.filter((p) => p.phase === "waiting"),
+          // Of the few that are allowed the rarest, from the start.
+          options.only ? 0 : RANDOM_FIRST_PIECES,
+        )
         : [];
       const others = withFree.filter((p) => !p.isExclusive);
       const best = [mine, orphans, waiting, others].find((p) => p.length > 0);
@@ -193,7 +230,8 @@ class Model {
         const id = index * this.layout.blocksPerPiece + at;
         return askers.size > 0 && now - owner.requests.get(id)! >= patience;
       });
-      return owner !== peer && peer.have.has(index) && !peer.isStalled &&
+      return owner !== peer && !peer.isStalled &&
+        this.#mayGive(peer, { index, now }) &&
         (owner.isStalled || isLate);
     });
     assertEquals(taken.length, Math.min(1, allowed.length));
@@ -299,12 +337,21 @@ class Model {
     return this.pieces.filter(({ phase }) => phase === "open").length;
   }
 
+  #mayGive(
+    { have, rejected }: ModelPeer,
+    { index, now, only }: Pick<PickOptions, "now" | "only"> & { index: number },
+  ): boolean {
+    const rejectedAt = rejected.get(index) ?? -Infinity;
+    return have.has(index) && now - rejectedAt >= REJECTED_MS &&
+      (!only || only.has(index));
+  }
+
   #some(phase: ModelPiece["phase"]): boolean {
     return this.pieces.some((piece) => piece.phase === phase);
   }
 
-  #rarest(waiting: ModelPiece[]): ModelPiece[] {
-    if (this.#opened < RANDOM_FIRST_PIECES) return waiting;
+  #rarest(waiting: ModelPiece[], randomFirst: number): ModelPiece[] {
+    if (this.#opened < randomFirst) return waiting;
     const availability = ({ index }: ModelPiece) =>
       this.peers.filter(({ have }) => have.has(index)).length;
     const least = Math.min(...waiting.map(availability));
@@ -314,10 +361,13 @@ class Model {
   /** The blocks that a peer may be asked for although another one was. */
   #mayTakeOver(
     peer: ModelPeer,
-    { now, patience, isEndgame }: PickOptions & { isEndgame: boolean },
+    { isEndgame, ...options }: PickOptions & { isEndgame: boolean },
   ): number[] {
+    const { now, patience } = options;
     return this.pieces
-      .filter(({ index, phase }) => phase === "open" && peer.have.has(index))
+      .filter(({ index, phase }) =>
+        phase === "open" && this.#mayGive(peer, { ...options, index })
+      )
       .flatMap((piece) =>
         piece.blocks.flatMap(({ askers }, at) => {
           const id = piece.index * this.layout.blocksPerPiece + at;
@@ -416,7 +466,10 @@ function step(model: Model, random: () => number, now: number): void {
   if (roll < 0.35) {
     const count = one([1, 2, 5, 100])!;
     const patience = one([0, 250, 2000])!;
-    const blocks = model.pick(peer, { count, now, patience });
+    const only = random() < 0.8 ? undefined : new Set(
+      pieces.map(({ index }) => index).filter(() => random() < 0.4),
+    );
+    const blocks = model.pick(peer, { count, now, patience, only });
     if (blocks.length === 0 || random() < 0.1) model.takeOver(peer, now);
   } else if (roll < 0.75) {
     const asked = [...peer.requests.keys()];
@@ -438,7 +491,14 @@ function step(model: Model, random: () => number, now: number): void {
     const some = new Bitfield(layout.pieceCount);
     for (const { index } of pieces) if (random() < 0.5) some.add(index);
     model.gainAll(peer, some);
-  } else if (roll < 0.92) {
+  } else if (roll < 0.9) {
+    const id = one([...peer.requests.keys()]) ?? one(peer.overdue) ?? 0;
+    const any = below(layout.pieceCount * layout.blocksPerPiece + 2);
+    const block = model.picker.blockOf(random() < 0.8 ? id : any);
+    model.reject(peer, block, now);
+  } else if (roll < 0.91) {
+    model.unchoke(peer);
+  } else if (roll < 0.93) {
     model.release(peer, one([...peer.requests.keys()]) ?? 0);
   } else if (roll < 0.95) {
     model.choke(peer);

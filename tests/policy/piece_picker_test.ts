@@ -5,6 +5,7 @@ import {
   type PickerPeer,
   PiecePicker,
   type Receipt,
+  type Rejection,
 } from "../../src/policy/piece_picker.ts";
 import { seededRandom } from "../support/seeded_random.ts";
 
@@ -20,6 +21,13 @@ interface Picture {
   maxOpen?: number;
   /** If not given, the first of equals is always taken. */
   random?: () => number;
+}
+
+/** When to pick, and what a choking peer allows. */
+interface PickTimes {
+  now?: number;
+  patience?: number;
+  only?: number[];
 }
 
 /** A picker in a swarm; pieces are written `x.x`, blocks `piece.block`. */
@@ -64,9 +72,14 @@ class Swarm {
   pick(
     peer: PickerPeer,
     count: number,
-    { now = 0, patience = 1000 } = {},
+    { now = 0, patience = 1000, only }: PickTimes = {},
   ): string {
-    return this.picker.pick(peer, { count, now, patience })
+    return this.picker.pick(peer, {
+      count,
+      now,
+      patience,
+      only: only && new Set(only),
+    })
       .map(({ index, begin, length }) => {
         assertEquals(length, BLOCK_LENGTH);
         return `${index}.${begin / BLOCK_LENGTH}`;
@@ -81,6 +94,11 @@ class Swarm {
     const verdicts = new Set(receipts.map(({ verdict }) => verdict));
     assertEquals(verdicts.size, 1);
     return receipts.at(-1)!;
+  }
+
+  /** A peer rejects a block. */
+  reject(peer: PickerPeer, name: string, now = 0): Rejection {
+    return this.picker.rejected(peer, { block: this.block(name), now });
   }
 
   block(name: string) {
@@ -735,4 +753,149 @@ Deno.test("PiecePicker refuses a peer of somebody else's making", () => {
   const swarm = new Swarm({ have: "." });
   const stranger = { have: pieces("x"), requests: new Map() };
   assertThrows(() => swarm.pick(stranger, 1), TypeError);
+});
+
+Deno.test("PiecePicker.pick() takes only what a choking peer allows", async (t) => {
+  const table: [
+    availability: string,
+    peer: string,
+    only: number[],
+    expected: string,
+  ][] = [
+    ["1 3 2 1", "xxxx", [], ""],
+    ["1 3 2 1", "xxxx", [1], "1.0 1.1"],
+    ["1 3 2 1", "xxxx", [1, 2], "2.0 2.1 1.0 1.1"],
+    ["1 3 2 1", "xxxx", [2, 1], "2.0 2.1 1.0 1.1"],
+    ["1 3 2 1", "xx..", [1, 2], "1.0 1.1"],
+    ["1 3 2 1", "....", [0, 1, 2, 3], ""],
+  ];
+  for (const [availability, peer, only, expected] of table) {
+    await t.step(`${availability}, ${peer}, [${only}]: ${expected}`, () => {
+      const swarm = new Swarm({ have: "....", availability });
+      assertEquals(swarm.pick(swarm.join(peer), 100, { only }), expected);
+    });
+  }
+  await t.step("what is there already is not taken", () => {
+    const swarm = new Swarm({ have: "x.x." });
+    const peer = swarm.join("xxxx");
+    assertEquals(swarm.pick(peer, 100, { only: [0, 2, 3] }), "3.0 3.1");
+  });
+});
+
+Deno.test("PiecePicker.pick() stays within what is allowed wherever it looks", () => {
+  const swarm = new Swarm({ have: "....", availability: "1 2 3 4" });
+  const peer = swarm.join("xxxx");
+  // Its own piece, one that nobody owns, one that it could join, the endgame.
+  assertEquals(swarm.pick(peer, 1), "0.0");
+  const gone = swarm.join(".x..");
+  assertEquals(swarm.pick(gone, 1), "1.0");
+  swarm.picker.leave(gone);
+  const other = swarm.join("..xx");
+  assertEquals(swarm.pick(other, 3), "2.0 2.1 3.0");
+  const late = { now: 5000, patience: 1000 };
+  assertEquals(swarm.pick(peer, 100, { ...late, only: [] }), "");
+  assertEquals(swarm.pick(peer, 1, { ...late, only: [0] }), "0.1");
+  assertEquals(swarm.pick(peer, 1, { ...late, only: [1] }), "1.0");
+  assertEquals(swarm.pick(peer, 1, { ...late, only: [3] }), "3.1");
+  assertEquals(swarm.pick(peer, 9, { ...late, only: [2] }), "2.0 2.1");
+  // When it unchokes us, the rest follows.
+  assertEquals(swarm.pick(peer, 100, late), "1.1 3.0");
+});
+
+Deno.test("PiecePicker.pick() finds all again after it looked for little", () => {
+  const swarm = new Swarm({ have: "...." });
+  const peer = swarm.join("xxxx");
+  assertEquals(swarm.pick(peer, 100, { only: [] }), "");
+  assertEquals(swarm.pick(peer, 100).split(" ").length, 8);
+});
+
+Deno.test("PiecePicker.rejected() asks for the piece elsewhere", () => {
+  const swarm = new Swarm({ have: ".." });
+  const [a, b] = [swarm.join("xx"), swarm.join("xx")];
+  const first = swarm.pick(a, 2).split(" ");
+  const [other] = swarm.pick(b, 1).split(" ");
+  assertEquals(swarm.reject(a, first[1]!), { wasAsked: true, abandoned: [] });
+  assertEquals(swarm.asked(a), first[0]);
+  // What it has not rejected it may still send.
+  assertEquals(swarm.receive(a, first[0]!).verdict, "wanted");
+  // The piece belongs to nobody, so b goes on with its own and then takes it.
+  assertEquals(swarm.pick(b, 100), `${other!.replace(".0", ".1")} ${first[1]}`);
+});
+
+Deno.test("PiecePicker.rejected() keeps a peer from being asked again at once", () => {
+  const swarm = new Swarm({ have: ".." });
+  const peer = swarm.join("xx");
+  let now = 0;
+  let asked = 0;
+  // It rejects all it is asked for, for a minute.
+  for (; now < 60_000; now += 10) {
+    for (const name of swarm.pick(peer, 100, { now }).split(" ")) {
+      if (name === "") continue;
+      asked++;
+      assert(swarm.reject(peer, name, now).wasAsked);
+    }
+  }
+  // Every ten seconds each of the four blocks.
+  assertEquals(asked, 4 * 6);
+  assertEquals(swarm.asked(peer), "");
+  assertEquals(swarm.pick(peer, 100, { now }).split(" ").length, 4);
+});
+
+Deno.test("PiecePicker.unchoked() lets a peer be asked again", () => {
+  const swarm = new Swarm({ have: ".." });
+  const peer = swarm.join("xx");
+  for (const name of swarm.pick(peer, 100).split(" ")) swarm.reject(peer, name);
+  assertEquals(swarm.pick(peer, 100, { now: 9999 }), "");
+  swarm.picker.unchoked(peer);
+  assertEquals(swarm.pick(peer, 100, { now: 9999 }).split(" ").length, 4);
+});
+
+Deno.test("PiecePicker.rejected() knows what nobody asked for", () => {
+  const swarm = new Swarm({ have: "..." });
+  const [a, b] = [swarm.join("xxx"), swarm.join("xxx")];
+  const [name] = swarm.pick(a, 1).split(" ");
+  const nothing = { wasAsked: false, abandoned: [] };
+  assertEquals(swarm.reject(b, name!), nothing);
+  assertEquals(swarm.reject(a, name!.replace(".0", ".1")), nothing);
+  for (
+    const block of [
+      { index: 3, begin: 0, length: BLOCK_LENGTH },
+      { index: 0xffff_ffff, begin: 0, length: BLOCK_LENGTH },
+      { index: 0, begin: 1, length: BLOCK_LENGTH },
+      { index: 0, begin: 0, length: 1 },
+    ]
+  ) {
+    assertEquals(swarm.picker.rejected(a, { block, now: 0 }), nothing);
+  }
+  assertEquals(swarm.asked(a), name);
+  assertEquals(swarm.reject(a, name!).wasAsked, true);
+  assertEquals(swarm.reject(a, name!), nothing);
+});
+
+Deno.test("PiecePicker.rejected() takes what was given up for asked, once", () => {
+  const swarm = new Swarm({ have: "." });
+  const peer = swarm.join("x");
+  assertEquals(swarm.pick(peer, 1), "0.0");
+  // Choke, and then the reject that BEP 6 demands.
+  swarm.picker.releaseAll(peer);
+  assertEquals(swarm.reject(peer, "0.0"), { wasAsked: true, abandoned: [] });
+  assertEquals(swarm.reject(peer, "0.0").wasAsked, false);
+  // That says nothing about the time after the choke.
+  assertEquals(swarm.pick(peer, 100), "0.0 0.1");
+});
+
+Deno.test("PiecePicker.rejected() begins a piece anew that needs one source", () => {
+  const swarm = new Swarm({ have: "." });
+  const [a, b] = [swarm.join("x"), swarm.join("x")];
+  swarm.pick(a, 2);
+  swarm.receive(a, "0.0 0.1");
+  swarm.picker.failed(0);
+  assertEquals(swarm.pick(a, 2), "0.0 0.1");
+  swarm.receive(a, "0.0");
+  assertEquals(swarm.reject(a, "0.1"), { wasAsked: true, abandoned: [0] });
+  assertEquals(swarm.pick(a, 2), "");
+  assertEquals(swarm.picker.takeOver(a, 0), []);
+  assertEquals(swarm.pick(b, 2), "0.0 0.1");
+  // Nor may a take it over: it has just rejected it.
+  assertEquals(swarm.picker.takeOver(a, 9_999), []);
 });

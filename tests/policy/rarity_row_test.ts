@@ -20,9 +20,9 @@ function orderOf(row: RarityRow, length: number): number[] {
   const rest = full(length);
   const order: number[] = [];
   for (
-    let index = row.first(rest, 0);
+    let index = row.first(rest);
     index !== undefined;
-    index = row.first(rest, 0)
+    index = row.first(rest)
   ) {
     order.push(index);
     rest.delete(index);
@@ -37,13 +37,34 @@ Deno.test("RarityRow.first() searches from a part of the row on, and around", ()
   assertEquals(row.length, 4);
   const all = full(8);
   assertEquals(
-    [0, 0.25, 0.5, 0.75, 0.999].map((from) => row.first(all, from)),
+    [0, 0.25, 0.5, 0.75, 0.999].map((from) => row.first(all, { from })),
     [...order, order[3]],
   );
   const one = setOf(8, [order[1]!]);
-  assertEquals(row.first(one, 0.75), order[1]);
-  assertEquals(row.first(new Bitfield(8), 0), undefined);
-  assertEquals(row.first(setOf(8, [0, 2, 5, 7]), 0), undefined);
+  assertEquals(row.first(one, { from: 0.75 }), order[1]);
+  assertEquals(row.first(new Bitfield(8)), undefined);
+  assertEquals(row.first(setOf(8, [0, 2, 5, 7])), undefined);
+});
+
+Deno.test("RarityRow.first() passes over what it is told to", () => {
+  const row = new RarityRow(setOf(8, [1, 3, 4, 6]), () => 0.999);
+  const order = orderOf(row, 8);
+  const except = new Map([[order[0]!, 0], [order[2]!, 0], [7, 0]]);
+  assertEquals(row.first(full(8), { except }), order[1]);
+  assertEquals(row.first(full(8), { from: 0.5, except }), order[3]);
+  for (const index of order) except.set(index, 0);
+  assertEquals(row.first(full(8), { except }), undefined);
+});
+
+Deno.test("RarityRow.firstOf() finds the one that stands first", () => {
+  const row = new RarityRow(setOf(8, [1, 3, 4, 6]), () => 0.999);
+  const order = orderOf(row, 8);
+  assertEquals(row.firstOf(order.toReversed()), order[0]);
+  assertEquals(row.firstOf([0, order[3]!, 7, order[1]!]), order[1]);
+  assertEquals(row.firstOf([0, 2, 5, 7]), undefined);
+  assertEquals(row.firstOf([]), undefined);
+  row.remove(order[0]!);
+  assertEquals(row.firstOf(order), orderOf(row, 8)[0]);
 });
 
 Deno.test("RarityRow.version changes when a piece comes back", () => {
