@@ -496,8 +496,10 @@ function step(model: Model, random: () => number, now: number): void {
     const any = below(layout.pieceCount * layout.blocksPerPiece + 2);
     const block = model.picker.blockOf(random() < 0.8 ? id : any);
     model.reject(peer, block, now);
-  } else if (roll < 0.91) {
+  } else if (roll < 0.905) {
     model.unchoke(peer);
+  } else if (roll < 0.91) {
+    model.takeOver(peer, now);
   } else if (roll < 0.93) {
     model.release(peer, one([...peer.requests.keys()]) ?? 0);
   } else if (roll < 0.95) {

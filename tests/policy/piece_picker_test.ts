@@ -841,6 +841,34 @@ Deno.test("PiecePicker.rejected() keeps a peer from being asked again at once", 
   assertEquals(swarm.pick(peer, 100, { now }).split(" ").length, 4);
 });
 
+Deno.test("PiecePicker.rejected() counts from the last time for each piece", () => {
+  const swarm = new Swarm({ have: "..", availability: "1 2" });
+  const peer = swarm.join("xx");
+  assertEquals(swarm.pick(peer, 100), "0.0 0.1 1.0 1.1");
+  swarm.reject(peer, "0.0", 0);
+  swarm.reject(peer, "1.0", 1000);
+  swarm.reject(peer, "0.1", 5000);
+  assertEquals(swarm.pick(peer, 100, { now: 10_999 }), "");
+  assertEquals(swarm.pick(peer, 100, { now: 11_000 }), "1.0");
+  assertEquals(swarm.pick(peer, 100, { now: 14_999 }), "");
+  assertEquals(swarm.pick(peer, 100, { now: 15_000 }), "0.0 0.1");
+});
+
+Deno.test("PiecePicker.takeOver() takes nothing that the peer has just rejected", () => {
+  const swarm = new Swarm({ have: "." });
+  const [a, b] = [swarm.join("x"), swarm.join("x")];
+  swarm.pick(a, 2);
+  swarm.receive(a, "0.0 0.1");
+  swarm.picker.failed(0);
+  assertEquals(swarm.pick(a, 2), "0.0 0.1");
+  swarm.reject(a, "0.0", 15_000);
+  assertEquals(swarm.pick(b, 2, { now: 15_000 }), "0.0 0.1");
+  swarm.picker.stalled(b);
+  assertEquals(swarm.pick(b, 2, { now: 15_000 }), "0.0 0.1");
+  assertEquals(swarm.picker.takeOver(a, 24_999), []);
+  assertEquals(swarm.picker.takeOver(a, 25_000), [0]);
+});
+
 Deno.test("PiecePicker.unchoked() lets a peer be asked again", () => {
   const swarm = new Swarm({ have: ".." });
   const peer = swarm.join("xx");
@@ -896,6 +924,7 @@ Deno.test("PiecePicker.rejected() begins a piece anew that needs one source", ()
   assertEquals(swarm.pick(a, 2), "");
   assertEquals(swarm.picker.takeOver(a, 0), []);
   assertEquals(swarm.pick(b, 2), "0.0 0.1");
-  // Nor may a take it over: it has just rejected it.
-  assertEquals(swarm.picker.takeOver(a, 9_999), []);
+  // When b takes too long, a has rejected it long ago.
+  assertEquals(swarm.picker.takeOver(a, 19_999), []);
+  assertEquals(swarm.picker.takeOver(a, 20_000), [0]);
 });
