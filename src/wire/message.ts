@@ -169,9 +169,9 @@ export function decodeMessage(payload: Uint8Array): Message {
     case ID.bitfield:
       return { type: "bitfield", bitfield: payload.subarray(1) };
     case ID.request:
-      return { type: "request", ...decodeBlock(fields) };
+      return decodeAboutBlock("request", fields);
     case ID.cancel:
-      return { type: "cancel", ...decodeBlock(fields) };
+      return decodeAboutBlock("cancel", fields);
     case ID.piece:
       return {
         type: "piece",
@@ -188,7 +188,7 @@ export function decodeMessage(payload: Uint8Array): Message {
     case ID.have_none:
       return { type: "have_none" };
     case ID.reject_request:
-      return { type: "reject_request", ...decodeBlock(fields) };
+      return decodeAboutBlock("reject_request", fields);
     case ID.allowed_fast:
       return { type: "allowed_fast", index: fields.getUint32(0) };
     case ID.extended:
@@ -202,8 +202,13 @@ export function decodeMessage(payload: Uint8Array): Message {
   }
 }
 
-function decodeBlock(fields: DataView): Block {
+/** Spreading a block into a message would take twice as long. */
+function decodeAboutBlock<T extends "request" | "cancel" | "reject_request">(
+  type: T,
+  fields: DataView,
+): Block & { type: T } {
   return {
+    type,
     index: fields.getUint32(0),
     begin: fields.getUint32(4),
     length: fields.getUint32(8),
