@@ -8,7 +8,11 @@
 import { Bitfield } from "../../src/bytes/bitfield.ts";
 import type { Endpoint } from "../../src/bytes/endpoint.ts";
 import type { Block } from "../../src/metainfo/layout.ts";
-import { encodeHandshake } from "../../src/wire/handshake.ts";
+import {
+  decodeHandshake,
+  encodeHandshake,
+  type Handshake,
+} from "../../src/wire/handshake.ts";
 import { encodeMessages, type Message } from "../../src/wire/message.ts";
 import { MessageDecoder } from "../../src/wire/message_stream.ts";
 import type { MadeTorrent } from "./make_torrent.ts";
@@ -17,12 +21,16 @@ import type { MadeTorrent } from "./make_torrent.ts";
 export interface Behaviour {
   /** Which pieces it has; all if not given. */
   has?: (index: number) => boolean;
+  /** What it says it speaks (BEP 4): eight bytes, all zero if not given. */
+  reserved?: Uint8Array;
   /** The handshake it sends instead of the right one. */
   handshake?: (right: Uint8Array) => Uint8Array;
   /** What it says after the handshake, instead of its bitfield. */
   greeting?: (bitfield: Uint8Array) => Message[];
   /** Whether it unchokes whoever is interested. */
   unchokes?: boolean;
+  /** Whether it rejects what it does not serve (BEP 6). */
+  rejects?: boolean;
   /** The block it sends for a request; `undefined` for none. */
   serve?: (
     block: Block,
@@ -38,6 +46,8 @@ export interface Behaviour {
 
 /** One connection of a fake peer. */
 export class FakeConnection {
+  /** What the other end said before the first message, once it has. */
+  theirs: Handshake | undefined;
   /** Every message that came, without the requests. */
   readonly received: Message[] = [];
   /** Every block that was asked for. */
@@ -165,7 +175,7 @@ export class FakePeer implements AsyncDisposable {
       const handshake = encodeHandshake({
         infoHash: this.#torrent.metainfo.infoHash,
         peerId: this.#peerId,
-        reserved: new Uint8Array(8),
+        reserved: behaviour.reserved ?? new Uint8Array(8),
       });
       const ours = behaviour.handshake?.(handshake) ?? handshake;
       if (!isIncoming) await connection.write(ours);
@@ -175,6 +185,7 @@ export class FakePeer implements AsyncDisposable {
         if (count === null) return;
         filled += count;
       }
+      connection.theirs = decodeHandshake(theirs);
       if (isIncoming) await connection.write(ours);
       await connection.send(...this.#greeting());
       await this.#talk(connection);
@@ -222,7 +233,15 @@ export class FakePeer implements AsyncDisposable {
     const block = this.#behaviour.serve
       ? await this.#behaviour.serve(message, right)
       : right;
-    if (!block) return;
+    if (!block) {
+      if (!this.#behaviour.rejects) return;
+      return await connection.send({
+        type: "reject_request",
+        index,
+        begin,
+        length,
+      });
+    }
     this.sentBytes += block.length;
     await connection.send({ type: "piece", index, begin, block });
   }
