@@ -42,7 +42,8 @@ function settle(
   const random = seededRandom(1);
   const slots = new UploadSlots();
   const counts: number[] = [];
-  for (let round = 0, sentPerSecond = 0; round < rounds; round++) {
+  let sentPerSecond = 0;
+  for (let round = 0; round < rounds; round++) {
     const count = slots.next({ sentPerSecond, isShort: true });
     const chance = 1 + noise * (2 * random() - 1);
     sentPerSecond = Math.min(line, count * each) * chance;
