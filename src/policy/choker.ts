@@ -48,9 +48,6 @@ const RATE_ROUNDS = 2;
 /** A rate over less than this is chance. */
 const MIN_RATE_MS = 5_000;
 
-/** While seeding, a slow peer waits at most so many times as long as others. */
-const MAX_WAIT_RATIO = 4;
-
 /** What a choker knows of a peer. */
 export interface ChokerPeer {
   /** Whether the peer wants something that we have. */
@@ -202,7 +199,10 @@ export class Choker<Peer extends ChokerPeer> {
     return place?.kind === "earned" ? gives * LOYALTY : gives;
   }
 
-  /** While seeding: whose turn it is, then who takes fast and waits long. */
+  /**
+   * While seeding: whose turn it is, then who takes fast and waits long. Who
+   * is slow comes in by the optimistic slots, where the longest wait counts.
+   */
   #meritOfTakers(
     peers: readonly Peer[],
     now: number,
@@ -210,10 +210,9 @@ export class Choker<Peer extends ChokerPeer> {
     const known = peers.flatMap((peer) => this.#of(peer).takes ?? []);
     const usual = known.reduce((sum, rate) => sum + rate, 0) /
         Math.max(1, known.length) || 1;
-    const slow = usual / MAX_WAIT_RATIO;
     return (peer) => {
       const { place, takes = usual, waitingSince } = this.#of(peer);
-      if (!place) return Math.max(takes, slow) * (1 + now - waitingSince);
+      if (!place) return takes * (1 + now - waitingSince);
       if (place.kind === "optimistic") return 0;
       const isTurn = now - place.since.at < TURN_MS - TOLERANCE_MS;
       // Whose turn is over stays if nobody waits.
@@ -278,9 +277,9 @@ export class Choker<Peer extends ChokerPeer> {
       const taken = mark.sent - place.since.sent;
       standing.takes = taken * 1000 / (now - place.since.at);
     }
-    // Unchoked since the last round, and nothing asked for: a dead slot.
+    // Served for a whole round, and nothing asked for: a dead slot.
     standing.isIdle = !peer.isAsking && place !== undefined &&
-      place.since.at <= marks.at(-1)!.at &&
+      now - place.since.at >= CHOKE_INTERVAL_MS - TOLERANCE_MS &&
       mark.sent === marks.at(-1)!.sent;
     if (standing.isIdle) standing.idleAt = now;
     marks.push(mark);

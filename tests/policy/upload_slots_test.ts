@@ -73,3 +73,15 @@ Deno.test("UploadSlots.next() changes little while the rate stays", () => {
   // One trial in seven rounds, there and back.
   assertLessOrEqual(changes.length, 20);
 });
+
+Deno.test("UploadSlots.next() forgets at the cap what it could not open", () => {
+  const slots = new UploadSlots();
+  for (let i = 0; i < 200; i++) {
+    slots.next({ sentPerSecond: 100 * MIB * (1 + i), isShort: true });
+  }
+  let count = slots.count;
+  for (let i = 0; i < 80; i++) {
+    count = slots.next({ sentPerSecond: 0, isShort: false });
+  }
+  assertLessOrEqual(count, 5);
+});
