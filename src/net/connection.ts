@@ -13,6 +13,14 @@ export interface Connection {
   /** The address at the other end. */
   readonly remote: Endpoint;
   /**
+   * Since when a write waits for the other end to take anything, in
+   * milliseconds of `performance.now()`; `undefined` while none does. When our
+   * own limits keep it waiting, that is not the other end's fault.
+   */
+  readonly writingSince: number | undefined;
+  /** For how long, in all, our own limits kept back what had arrived, in ms. */
+  readonly heldMs: number;
+  /**
    * Waits for bytes.
    *
    * @param buffer Where to put them.

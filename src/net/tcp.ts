@@ -19,6 +19,8 @@ const ACCEPT_PAUSE_MS = 500;
 
 class TcpConnection implements Connection {
   readonly remote: Endpoint;
+  readonly heldMs = 0;
+  writingSince: number | undefined;
   readonly #conn: Deno.TcpConn;
   #closed = false;
 
@@ -41,10 +43,13 @@ class TcpConnection implements Connection {
     try {
       let sent = 0;
       while (sent < bytes.length) {
+        this.writingSince = performance.now();
         sent += await this.#conn.write(bytes.subarray(sent));
       }
     } catch (error) {
       throw networkError("Cannot send", error);
+    } finally {
+      this.writingSince = undefined;
     }
   }
 

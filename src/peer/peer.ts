@@ -84,7 +84,6 @@ export class Peer {
   #wake: (() => void) | undefined;
   #lastReceivedAt = 0;
   #lastSentAt = 0;
-  #writingSince: number | undefined;
 
   /**
    * Takes over a connection.
@@ -98,6 +97,11 @@ export class Peer {
     this.isIncoming = options.isIncoming;
     this.#pieceCount = options.pieceCount;
     this.state = new PeerState(options.pieceCount);
+  }
+
+  /** For how long our limits kept back what the peer had sent, in ms. */
+  get heldMs(): number {
+    return this.#connection.heldMs;
   }
 
   /**
@@ -187,11 +191,9 @@ export class Peer {
       const batch = this.#outbox;
       this.#outbox = [];
       this.#outboxBytes = 0;
-      this.#writingSince = performance.now();
       // The stream takes a batch when the one before it is on the wire.
       await writer.write(batch);
       this.#lastSentAt = performance.now();
-      this.#writingSince = undefined;
     }
   }
 
@@ -211,7 +213,8 @@ export class Peer {
       if (now - this.#lastReceivedAt > SILENCE_LIMIT_MS) {
         throw new NetworkError("The peer has fallen silent");
       }
-      if (this.#writingSince && now - this.#writingSince > WRITE_LIMIT_MS) {
+      const { writingSince = now } = this.#connection;
+      if (now - writingSince > WRITE_LIMIT_MS) {
         throw new NetworkError("The peer does not read what we send");
       }
       if (now - this.#lastSentAt > KEEP_ALIVE_INTERVAL_MS) {

@@ -51,6 +51,8 @@ const HONEST: Habits = {
 /** The connection of a peer that is played without one. */
 const NOWHERE: Connection = {
   remote: { hostname: "192.0.2.1", port: 6881 },
+  writingSince: undefined,
+  heldMs: 0,
   read: () => Promise.resolve(null),
   write: () => Promise.resolve(),
   close: () => {},

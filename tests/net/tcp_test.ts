@@ -44,6 +44,25 @@ Deno.test("dialTcp() connects, and knows whom to", async () => {
   theirs.close();
 });
 
+Deno.test("Connection.writingSince is when the other end last took something", async () => {
+  const [ours, theirs] = await pair();
+  assertEquals([ours.writingSince, ours.heldMs], [undefined, 0]);
+  const length = 32 * 1024 * 1024;
+  const before = performance.now();
+  const writing = ours.write(new Uint8Array(length));
+  const begun = ours.writingSince!;
+  assert(begun >= before && begun <= performance.now());
+  const buffer = new Uint8Array(1 << 20);
+  let read = 0;
+  while (ours.writingSince === begun) read += (await theirs.read(buffer))!;
+  assert(ours.writingSince! > begun, "part of it is gone");
+  while (read < length) read += (await theirs.read(buffer))!;
+  await writing;
+  assertEquals(ours.writingSince, undefined);
+  ours.close();
+  theirs.close();
+});
+
 Deno.test("dialTcp() fails where nobody listens", async () => {
   const listener = listen();
   const { port } = listener;

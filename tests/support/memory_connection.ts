@@ -46,7 +46,7 @@ class Pipe {
     return taken.length;
   }
 
-  async write(bytes: Uint8Array): Promise<void> {
+  async write(bytes: Uint8Array, onProgress: () => void): Promise<void> {
     let rest = bytes.slice();
     while (rest.length > 0) {
       if (this.#error) throw this.#error;
@@ -56,6 +56,7 @@ class Pipe {
         this.#chunks.push(rest.subarray(0, space));
         this.#length += Math.min(space, rest.length);
         rest = rest.subarray(space);
+        onProgress();
         this.#changed();
       } else {
         await this.#change.promise;
@@ -87,6 +88,10 @@ export class MemoryConnection implements Connection {
   readonly remote: Endpoint;
   /** What was written, one entry for each write. */
   readonly writes: Uint8Array[] = [];
+  /** Nothing is kept back here. */
+  readonly heldMs = 0;
+  /** Since when a write waits, if one does. */
+  writingSince: number | undefined;
   /** How many bytes were read. */
   bytesRead = 0;
   /** Whether this end was closed. */
@@ -132,7 +137,13 @@ export class MemoryConnection implements Connection {
    */
   async write(bytes: Uint8Array): Promise<void> {
     this.writes.push(bytes.slice());
-    await this.#outgoing.write(bytes);
+    const begin = () => this.writingSince = performance.now();
+    begin();
+    try {
+      await this.#outgoing.write(bytes, begin);
+    } finally {
+      this.writingSince = undefined;
+    }
   }
 
   /** Ends both directions: the other end gets what is on its way, no more. */
