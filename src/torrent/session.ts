@@ -9,7 +9,9 @@ import { NetworkError, ProtocolError, SelfConnectionError } from "../errors.ts";
 import type { Metainfo } from "../metainfo/metainfo.ts";
 import type { Connection } from "../net/connection.ts";
 import { dialTcp, listenTcp, type TcpListener } from "../net/tcp.ts";
+import { type Limits, throttle } from "../net/throttle.ts";
 import { acceptConnection } from "../peer/connect.ts";
+import { TokenBucket } from "../policy/token_bucket.ts";
 import { TaskGroup } from "../task_group.ts";
 import { Torrent, type TorrentOptions } from "./torrent.ts";
 import { encodeHex } from "@std/encoding/hex";
@@ -27,6 +29,10 @@ const NO_PORT = 1;
 export interface SessionOptions {
   /** The ports to try to listen on, in order; none to not listen. */
   listenPorts: readonly number[];
+  /** How fast all peers may send to us, in bytes per second, if limited. */
+  maxDownloadRate?: number | undefined;
+  /** How fast we may send to all peers, in bytes per second, if limited. */
+  maxUploadRate?: number | undefined;
 }
 
 /** A running program's part in all its swarms. */
@@ -36,15 +42,20 @@ export class Session implements AsyncDisposable {
   readonly #torrents = new Map<string, Torrent>();
   readonly #listener: TcpListener | undefined;
   readonly #tasks = new TaskGroup();
+  readonly #limits: Limits;
   /** Connections that have not shaken hands yet, the oldest first. */
   readonly #silent = new Set<Connection>();
 
   /**
    * Opens the door.
    *
-   * @param options Where.
+   * @param options Where, and how wide.
    */
   constructor(options: SessionOptions) {
+    this.#limits = {
+      download: bucketsOf(options.maxDownloadRate),
+      upload: bucketsOf(options.maxUploadRate),
+    };
     this.#listener = listenTcp({ ports: options.listenPorts });
     if (this.#listener) {
       const listener = this.#listener;
@@ -73,7 +84,8 @@ export class Session implements AsyncDisposable {
         peerId: this.#peerId,
         trackerKey: this.#trackerKey,
         port: this.port ?? NO_PORT,
-        dial: dialTcp,
+        dial: async (endpoint, options) =>
+          throttle(await dialTcp(endpoint, options), this.#limits),
       },
     });
     this.#torrents.set(key, torrent);
@@ -87,7 +99,8 @@ export class Session implements AsyncDisposable {
   }
 
   async #listen(listener: TcpListener, signal: AbortSignal): Promise<void> {
-    for await (const connection of listener.connections()) {
+    for await (const accepted of listener.connections()) {
+      const connection = throttle(accepted, this.#limits);
       if (signal.aborted) return connection.close();
       if (this.#silent.size >= MAX_SILENT) {
         const [oldest] = this.#silent;
@@ -117,4 +130,8 @@ export class Session implements AsyncDisposable {
       this.#silent.delete(connection);
     }
   }
+}
+
+function bucketsOf(bytesPerSecond: number | undefined): TokenBucket[] {
+  return bytesPerSecond === undefined ? [] : [new TokenBucket(bytesPerSecond)];
 }

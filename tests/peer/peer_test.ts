@@ -3,7 +3,9 @@ import { concat } from "@std/bytes/concat";
 import { delay } from "@std/async/delay";
 import { encodeHex } from "@std/encoding/hex";
 import { NetworkError, ProtocolError } from "../../src/errors.ts";
+import { throttle } from "../../src/net/throttle.ts";
 import { Peer, type PeerHandler } from "../../src/peer/peer.ts";
+import { TokenBucket } from "../../src/policy/token_bucket.ts";
 import { encodeMessages, type Message } from "../../src/wire/message.ts";
 import { FakeTime } from "../support/fake_time.ts";
 import {
@@ -306,6 +308,51 @@ Deno.test("Peer.run() lets a peer go that takes nothing for a minute", async () 
   assertEquals(error.message, "The peer does not read what we send");
   assert(ours.isClosed);
   theirs.close();
+});
+
+Deno.test("Peer.run() keeps a peer that takes little by little", async () => {
+  using time = new FakeTime();
+  const { peer, theirs } = peerOf({ capacity: 8 });
+  const { ended, owner } = live(peer);
+  const sent = Array<Message>(20).fill({ type: "have", index: 7 });
+  peer.send(...sent);
+  const taken: Uint8Array[] = [];
+  for (let bytes = 0; bytes < 180;) {
+    await time.advance(30 * SECOND);
+    // It lives; only what we say waits.
+    await theirs.write(bytesOf({ type: "keep_alive" }));
+    const buffer = new Uint8Array(8);
+    bytes += (await theirs.read(buffer))!;
+    taken.push(buffer);
+  }
+  assertEquals(concat(taken).subarray(0, 180), encodeMessages(sent));
+  owner.abort();
+  await ended;
+});
+
+Deno.test("Peer.run() blames no peer for what our own limits keep back", async () => {
+  using time = new FakeTime();
+  const [inner, theirs] = memoryConnections();
+  const connection = throttle(inner, {
+    download: [],
+    upload: [new TokenBucket(10)],
+  });
+  const peer = new Peer({
+    connection,
+    peerId: new Uint8Array(20).fill(20),
+    pieceCount: PIECES,
+    isIncoming: false,
+  });
+  const { ended, owner } = live(peer);
+  // For 512 bytes it takes 51 s.
+  peer.send(...Array<Message>(200).fill({ type: "have", index: 7 }));
+  for (let i = 0; i < 5; i++) {
+    await time.advance(MINUTE);
+    await theirs.write(bytesOf({ type: "keep_alive" }));
+  }
+  assert(!inner.isClosed);
+  owner.abort();
+  await ended;
 });
 
 Deno.test("Peer.run() ends with a NetworkError when the peer hangs up", async () => {
