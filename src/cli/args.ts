@@ -8,6 +8,7 @@ import { type Endpoint, parseEndpoint } from "../bytes/endpoint.ts";
 import { MAX_NAME_BYTES } from "../metainfo/safe_path.ts";
 import {
   FLAGS,
+  parseSize,
   spellOut,
   unknownOption,
   UsageError,
@@ -36,6 +37,12 @@ export interface DownloadCommand {
   readonly progress: ProgressForm;
   /** How many peers a torrent may have. */
   readonly maxPeers: number;
+  /** How many peers all torrents together may have. */
+  readonly maxPeersTotal: number;
+  /** How fast peers may send to us, in bytes per second, if limited. */
+  readonly maxDownloadRate: number | undefined;
+  /** How fast we may send to peers, in bytes per second, if limited. */
+  readonly maxUploadRate: number | undefined;
   /** The ports to try to listen on. */
   readonly listenPorts: readonly number[];
   /** Peers to dial whatever trackers say. */
@@ -75,6 +82,12 @@ const DEFAULT_PORTS = "6881-6889";
 
 /** As many as other clients take for one torrent. */
 const DEFAULT_MAX_PEERS = 50;
+
+/** The number of transmission and libtorrent. */
+const DEFAULT_MAX_PEERS_TOTAL = 200;
+
+/** With less than this not even handshakes pass in time. */
+const MIN_RATE = 1024;
 
 /** aria2's number. */
 const DEFAULT_CONCURRENT = 5;
@@ -119,6 +132,7 @@ export function parseCommand(args: readonly string[]): Command {
     throw new UsageError("--out names one download, and there are several");
   }
   if (out !== undefined) checkName(out);
+  const maxPeers = values.count("max-peers") ?? DEFAULT_MAX_PEERS;
   return Object.freeze({
     type: parsed["show-files"] ? "show" : "download",
     sources,
@@ -127,7 +141,12 @@ export function parseCommand(args: readonly string[]): Command {
     isQuiet: parsed["quiet"] === true,
     isVerbose: parsed["verbose"] === true,
     progress: values.oneOf("progress", PROGRESS_FORMS) ?? "auto",
-    maxPeers: values.count("max-peers") ?? DEFAULT_MAX_PEERS,
+    maxPeers,
+    // Who asks for many peers for a torrent means it.
+    maxPeersTotal: values.count("max-peers-total") ??
+      Math.max(maxPeers, DEFAULT_MAX_PEERS_TOTAL),
+    maxDownloadRate: values.rate("max-download-limit"),
+    maxUploadRate: values.rate("max-upload-limit"),
     listenPorts: ports(values.text("listen-port") ?? DEFAULT_PORTS),
     peers: values.endpoints("peer"),
     usesTrackers: parsed["no-tracker"] !== true,
@@ -183,6 +202,19 @@ class Values {
     }
     throw new UsageError(
       `--${name} must be a number of seconds, 0 for no limit; got '${text}'`,
+    );
+  }
+
+  /** Bytes per second; `undefined` is no limit. */
+  rate(name: string): number | undefined {
+    const text = this.text(name);
+    if (text === undefined) return undefined;
+    const rate = parseSize(text);
+    if (rate === 0) return undefined;
+    if (rate !== undefined && rate >= MIN_RATE) return rate;
+    throw new UsageError(
+      `--${name} must be bytes per second such as 500K or 2M, 1K at least, ` +
+        `or 0 for no limit; got '${text}'`,
     );
   }
 

@@ -31,7 +31,13 @@ Peers
       --peer HOST:PORT     connect to this peer; may be repeated
       --no-tracker         ask no tracker
       --max-peers N        have at most N peers for a torrent (default: 50)
+      --max-peers-total N  have at most N for all torrents (default: 200)
       --listen-port PORT   a port or a range (default: 6881-6889; 0: any)
+Rates in bytes per second (500K, 2M; 0: no limit), for all torrents together
+      --max-download-limit RATE
+                           receive at most RATE
+      --max-upload-limit RATE
+                           send at most RATE
 When to stop
       --stop SEC           stop after SEC seconds
       --stall-timeout SEC  give up after SEC seconds without progress

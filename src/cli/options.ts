@@ -31,7 +31,10 @@ export const VALUES: readonly string[] = [
   "dir",
   "listen-port",
   "max-concurrent-downloads",
+  "max-download-limit",
   "max-peers",
+  "max-peers-total",
+  "max-upload-limit",
   "out",
   "peer",
   "progress",
@@ -59,10 +62,14 @@ const KNOWN_ELSEWHERE: ReadonlyMap<string, string> = new Map([
   ["directory-prefix", "dir"],
   ["download-dir", "dir"],
   ["initial-peers", "peer"],
+  ["limit-rate", "max-download-limit"],
   ["list", "show-files"],
+  ["max-overall-download-limit", "max-download-limit"],
+  ["max-overall-upload-limit", "max-upload-limit"],
   ["output", "out"],
   ["output-dir", "dir"],
   ["overwrite", "allow-overwrite"],
+  ["peer-limit-global", "max-peers-total"],
   ["silent", "quiet"],
   ["verify", "check-integrity"],
 ]);
@@ -72,6 +79,26 @@ const MIN_TYPO_DISTANCE = 2;
 
 /** The part of a name that may be wrong. */
 const TYPO_SHARE = 1 / 3;
+
+/** What the letter behind a size means; K is 1024, as in aria2 and wget. */
+const UNITS: Readonly<Record<string, number>> = {
+  "": 1,
+  K: 1024,
+  M: 1024 ** 2,
+  G: 1024 ** 3,
+};
+
+/**
+ * Reads a size such as `500K`, `1.5M` or `2048`.
+ *
+ * @param text What somebody wrote.
+ * @returns The bytes, or `undefined` if it is no size.
+ */
+export function parseSize(text: string): number | undefined {
+  const match = /^(\d{1,9}(?:\.\d{1,9})?)([KMG]?)$/i.exec(text);
+  if (!match) return undefined;
+  return Math.floor(Number(match[1]) * UNITS[match[2]!.toUpperCase()]!);
+}
 
 /** What stands on a command line. */
 export interface SpelledOut {

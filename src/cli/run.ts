@@ -177,6 +177,8 @@ async function downloadAll(
   const waiting = [...command.sources];
   await using session = new Session({
     listenPorts: command.isCheckOnly ? [] : command.listenPorts,
+    maxDownloadRate: command.maxDownloadRate,
+    maxUploadRate: command.maxUploadRate,
   });
   await using background = new TaskGroup();
   const { intervalMs } = display;

@@ -31,6 +31,9 @@ const DEFAULTS: DownloadCommand = {
   isVerbose: false,
   progress: "auto",
   maxPeers: 50,
+  maxPeersTotal: 200,
+  maxDownloadRate: undefined,
+  maxUploadRate: undefined,
   listenPorts: [6881, 6882, 6883, 6884, 6885, 6886, 6887, 6888, 6889],
   peers: [],
   usesTrackers: true,
@@ -47,7 +50,10 @@ const VALUE_CASES: Record<string, [string, Partial<DownloadCommand>]> = {
   "dir": ["a b", { folder: "a b" }],
   "listen-port": ["7000", { listenPorts: [7000] }],
   "max-concurrent-downloads": ["2", { maxConcurrent: 2 }],
+  "max-download-limit": ["500K", { maxDownloadRate: 512_000 }],
   "max-peers": ["7", { maxPeers: 7 }],
+  "max-peers-total": ["70", { maxPeersTotal: 70 }],
+  "max-upload-limit": ["2M", { maxUploadRate: 2_097_152 }],
   "out": ["film", { out: "film" }],
   "peer": ["h:1", { peers: [{ hostname: "h", port: 1 }] }],
   "progress": ["json", { progress: "json" }],
@@ -154,6 +160,12 @@ Deno.test("parseCommand() tells values, options and sources apart", async (t) =>
       peers: [{ hostname: "a", port: 1 }, { hostname: "b", port: 2 }],
     }],
     [["--stop", "0", "--stall-timeout=0", "x"], {}],
+    // Who wants many for one torrent has them, unless all are counted.
+    [["--max-peers=500", "x"], { maxPeers: 500, maxPeersTotal: 500 }],
+    [["--max-peers=500", "--max-peers-total=9", "x"], {
+      maxPeers: 500,
+      maxPeersTotal: 9,
+    }],
   ];
   for (const [args, change] of cases) {
     await t.step(JSON.stringify(args), () => {
@@ -185,6 +197,30 @@ Deno.test("parseCommand() reads peers and ports", async (t) => {
   for (const [text, listenPorts] of ports) {
     await t.step(`--listen-port ${text}`, () => {
       assertEquals(parse("--listen-port", text, "x").listenPorts, listenPorts);
+    });
+  }
+});
+
+Deno.test("parseCommand() reads rates", async (t) => {
+  const rates: [text: string, bytesPerSecond: number | undefined][] = [
+    ["0", undefined],
+    ["0K", undefined],
+    ["0.0", undefined],
+    ["1024", 1024],
+    ["1K", 1024],
+    ["500k", 512_000],
+    ["2M", 2_097_152],
+    ["2m", 2_097_152],
+    ["1.5M", 1_572_864],
+    ["1G", 1_073_741_824],
+    ["12.345K", 12_641],
+    ["999999999", 999_999_999],
+  ];
+  for (const [text, rate] of rates) {
+    await t.step(text, () => {
+      const { maxDownloadRate } = parse("--max-download-limit", text, "x");
+      const { maxUploadRate } = parse("--max-upload-limit", text, "x");
+      assertEquals([maxDownloadRate, maxUploadRate], [rate, rate]);
     });
   }
 });
@@ -240,6 +276,26 @@ Deno.test("parseCommand() says what is wrong and what to do", async (t) => {
       /^--stop must be a number of seconds, 0 for no limit; got '/,
     ]),
     [["--stall-timeout=soon", "x"], /^--stall-timeout must be a number of sec/],
+    ...[
+      "-1",
+      "1",
+      "1023",
+      "0.5K",
+      "K",
+      "1KB",
+      "1 K",
+      "1T",
+      "1e3",
+      ".5M",
+      "fast",
+      "0x400",
+      "1,5M",
+      "9999999999",
+    ].map((text): [string[], RegExp] => [
+      [`--max-upload-limit=${text}`, "x"],
+      /^--max-upload-limit must be bytes per second such as 500K or 2M, 1K at least, or 0 for no limit; got '/,
+    ]),
+    [["--max-download-limit=1", "x"], /^--max-download-limit must be bytes/],
     [
       ["--progress=pretty", "x"],
       /^--progress must be one of auto, bar, line, json, none; got 'pretty'$/,
@@ -346,6 +402,9 @@ Deno.test("parseCommand() guesses what was meant", async (t) => {
     "--overwrite": "allow-overwrite",
     "--bt-max-peers": "max-peers",
     "--bt-stop-timeout": "stall-timeout",
+    "--max-overall-upload-limit": "max-upload-limit",
+    "--limit-rate": "max-download-limit",
+    "--peer-limit-global": "max-peers-total",
     "--download-dir": "dir",
     "--no-trackers": "no-tracker",
     "--peers": "peer",
