@@ -9,7 +9,13 @@
  * @module
  */
 
-import { type Endpoint, formatEndpoint } from "../bytes/endpoint.ts";
+import {
+  type AddressFamily,
+  type Endpoint,
+  familyOf,
+  formatEndpoint,
+} from "../bytes/endpoint.ts";
+import { peerPriority } from "./peer_priority.ts";
 
 /**
  * Where a candidate comes from: the user, a tracker, or the peer itself, which
@@ -68,6 +74,8 @@ export class PeerList {
   /** How often peers of a host were banned. */
   readonly #offences = new Map<string, number>();
   readonly #own = new Set<string>();
+  /** Where others see us, as far as we know. */
+  readonly #seenAt = new Map<AddressFamily, Endpoint>();
 
   /**
    * A list without candidates.
@@ -90,6 +98,45 @@ export class PeerList {
       if (entry.state === "idle") count++;
     }
     return count;
+  }
+
+  /**
+   * Others see us at an address: from now on candidates of that family are
+   * dialled in the order of BEP 40, instead of by lot.
+   *
+   * @param endpoint The address, and the port that we listen on.
+   */
+  seenAt(endpoint: Endpoint): void {
+    const family = familyOf(endpoint);
+    if (family === undefined) return;
+    this.#seenAt.set(family, endpoint);
+    for (const entry of this.#entries.values()) {
+      entry.lot = this.#lot(entry.endpoint);
+    }
+  }
+
+  /**
+   * Who goes when there is no room for a newcomer (BEP 40).
+   *
+   * @param newcomer Where it comes from.
+   * @param peers Who is connected.
+   * @returns The peer with the lowest priority, if the newcomer has a higher
+   * one; nobody while we do not know our own address.
+   */
+  outranked<Peer extends { readonly endpoint: Endpoint }>(
+    newcomer: Endpoint,
+    peers: Iterable<Peer>,
+  ): Peer | undefined {
+    let lowest = this.#priority(newcomer);
+    let outranked: Peer | undefined;
+    if (lowest === undefined) return undefined;
+    for (const peer of peers) {
+      const priority = this.#priority(peer.endpoint);
+      if (priority === undefined || priority >= lowest) continue;
+      lowest = priority;
+      outranked = peer;
+    }
+    return outranked;
   }
 
   /**
@@ -121,7 +168,7 @@ export class PeerList {
       state: "idle",
       failures: 0,
       notBefore: 0,
-      lot: this.#random(),
+      lot: this.#lot(endpoint),
     });
     return true;
   }
@@ -248,6 +295,18 @@ export class PeerList {
       !this.#entries.has(formatEndpoint(endpoint));
   }
 
+  #priority(endpoint: Endpoint): number | undefined {
+    const ours = this.#seenAt.get(familyOf(endpoint)!);
+    return ours && peerPriority(ours, endpoint);
+  }
+
+  /** From 0 to less than 1, the lower the sooner. */
+  #lot(endpoint: Endpoint): number {
+    const priority = this.#priority(endpoint);
+    if (priority === undefined) return this.#random();
+    return 1 - (priority + 1) / 2 ** 32;
+  }
+
   #backOff(entry: Entry, now: number): void {
     entry.state = "idle";
     entry.failures++;
@@ -274,7 +333,7 @@ export class PeerList {
   }
 }
 
-/** The user's word first, then who failed least, then by lot. */
+/** The user's word first, then who failed least, then by priority or lot. */
 function isBetter(a: Entry, b: Entry): boolean {
   if (a.source !== b.source) return a.source === "user";
   if (a.failures !== b.failures) return a.failures < b.failures;

@@ -5,6 +5,7 @@ import {
   parseEndpoint,
 } from "../../src/bytes/endpoint.ts";
 import { PeerList } from "../../src/policy/peer_list.ts";
+import { peerPriority } from "../../src/policy/peer_priority.ts";
 import { seededRandom } from "../support/seeded_random.ts";
 
 function at(text: string): Endpoint {
@@ -78,6 +79,80 @@ Deno.test("PeerList.next() draws lots among equals", () => {
     firsts.add(formatEndpoint(list.next(0)!.endpoint));
   }
   assertEquals(firsts.size, 10);
+});
+
+Deno.test("PeerList.next() goes by BEP 40 once we know where others see us", () => {
+  const us = at("123.213.32.10:6881");
+  const hosts = ["98.76.54.32", "192.0.2.1", "198.51.100.7", "203.0.113.9"];
+  const endpoints = [...hosts.map((host) => at(`${host}:1`)), USER];
+  const sorted = (of: Endpoint[]) =>
+    of.toSorted((a, b) => peerPriority(us, b)! - peerPriority(us, a)!);
+  const wanted = [USER, ...sorted(endpoints.slice(0, 4))];
+  for (let seed = 1; seed <= 5; seed++) {
+    // Named before or after we know it.
+    const [before, after] = [0, 1].map(() => listOf([], seededRandom(seed)));
+    before!.seenAt(us);
+    for (const list of [before!, after!]) {
+      for (const endpoint of endpoints) {
+        const source = endpoint === USER ? "user" : "tracker";
+        list.add(endpoint, { source });
+      }
+    }
+    after!.seenAt(us);
+    for (const list of [before!, after!]) {
+      assertEquals(dial(list, 0), wanted.map(formatEndpoint).join(" "));
+      // Failures count for more.
+      for (const endpoint of endpoints) list.failed(endpoint, 0);
+      const first = list.next(1e6)!.endpoint;
+      assertEquals(first, USER);
+      const second = list.next(1e6)!.endpoint;
+      list.failed(second, 1e6);
+      assertEquals(
+        dial(list, 1e7),
+        [...wanted.slice(2), second].map(formatEndpoint).join(" "),
+      );
+    }
+  }
+});
+
+Deno.test("PeerList.seenAt() is about one family", () => {
+  const list = listOf([A, B], seededRandom(1));
+  const six = at("[2001:db8::1]:6881");
+  const lots = new Set<string>();
+  for (let seed = 1; seed <= 50; seed++) {
+    const list = listOf([], seededRandom(seed));
+    list.seenAt(six);
+    list.add(A, { source: "tracker" });
+    list.add(B, { source: "tracker" });
+    lots.add(dial(list, 0));
+  }
+  assertEquals(lots.size, 2, "the other family is drawn by lot");
+  list.seenAt({ hostname: "localhost", port: 1 });
+  assertEquals(list.outranked(A, [{ endpoint: B }]), undefined);
+});
+
+Deno.test("PeerList.outranked() is the peer with the lowest priority, below the newcomer's", () => {
+  const us = at("123.213.32.10:6881");
+  const peers = ["98.76.54.32:1", "192.0.2.1:1", "198.51.100.7:1", "[::2]:1"]
+    .map((text) => ({ endpoint: at(text) }));
+  const list = listOf([]);
+  for (const { endpoint } of peers) {
+    assertEquals(list.outranked(endpoint, peers), undefined, "not known yet");
+  }
+  list.seenAt(us);
+  const ranked = peers.slice(0, 3).toSorted((a, b) =>
+    peerPriority(us, a.endpoint)! - peerPriority(us, b.endpoint)!
+  );
+  const [low, middle, high] = ranked;
+  const outranked = (newcomer: typeof low, others: (typeof low)[]) =>
+    list.outranked(newcomer!.endpoint, others.map((peer) => peer!));
+  assertEquals(outranked(high, [middle, low, peers[3]]), low);
+  assertEquals(outranked(high, [low, middle]), low);
+  assertEquals(outranked(middle, [high, low]), low);
+  assertEquals(outranked(middle, [high, middle]), undefined);
+  assertEquals(outranked(low, [high, middle]), undefined);
+  assertEquals(outranked(high, []), undefined);
+  assertEquals(outranked(peers[3], [low]), undefined);
 });
 
 /** How many seconds an endpoint is left alone after so many failures. */
