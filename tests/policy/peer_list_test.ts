@@ -116,7 +116,6 @@ Deno.test("PeerList.next() goes by BEP 40 once we know where others see us", () 
 });
 
 Deno.test("PeerList.seenAt() is about one family", () => {
-  const list = listOf([A, B], seededRandom(1));
   const six = at("[2001:db8::1]:6881");
   const lots = new Set<string>();
   for (let seed = 1; seed <= 50; seed++) {
@@ -127,8 +126,16 @@ Deno.test("PeerList.seenAt() is about one family", () => {
     lots.add(dial(list, 0));
   }
   assertEquals(lots.size, 2, "the other family is drawn by lot");
+  const four = at("123.213.32.10:1");
+  const [low, high] = peerPriority(four, A)! < peerPriority(four, B)!
+    ? [A, B]
+    : [B, A];
+  const list = listOf([], () => 0);
+  list.seenAt(six);
   list.seenAt({ hostname: "localhost", port: 1 });
-  assertEquals(list.outranked(A, [{ endpoint: B }]), undefined);
+  assertEquals(list.outranked(high, [{ endpoint: low }]), undefined);
+  list.seenAt(four);
+  assertEquals(list.outranked(high, [{ endpoint: low }])?.endpoint, low);
 });
 
 Deno.test("PeerList.outranked() is the peer with the lowest priority, below the newcomer's", () => {
