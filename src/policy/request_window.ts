@@ -64,11 +64,21 @@ const MIN_LATE_MS = 1000;
 /** What is taken for the delay of a peer that has not sent anything. */
 const UNKNOWN_LATENCY_MS = 10_000;
 
+/** What our own limit lets through in this time is enough for any path. */
+const LIMITED_MS = 2000;
+
 /** How long blocks are counted before the rate is taken. */
 const RATE_INTERVAL_MS = 100;
 
+/** Options for {@linkcode RequestWindow}. */
+export interface RequestWindowOptions {
+  /** How fast blocks may come at most, in bytes per second, if limited. */
+  maxBytesPerSecond?: number | undefined;
+}
+
 /** Follows the rate and the delay of one peer. */
 export class RequestWindow {
+  readonly #most: number;
   #size = FIRST_BLOCKS;
   #phase: "growing" | "steady" | "draining" = "growing";
   /** Bytes per millisecond. */
@@ -81,9 +91,21 @@ export class RequestWindow {
   #drainingSince = 0;
   #smoothed: number | undefined;
 
+  /**
+   * A window on a peer that has sent nothing yet.
+   *
+   * @param options What limits it.
+   */
+  constructor({ maxBytesPerSecond = Infinity }: RequestWindowOptions = {}) {
+    // What is asked for is on its way at once, whatever we take in: with a
+    // low limit it only lie in the system's buffers, and all of a peer's at once.
+    const bytes = maxBytesPerSecond * LIMITED_MS / 1000;
+    this.#most = Math.max(MIN_BLOCKS, Math.ceil(bytes / BLOCK_LENGTH));
+  }
+
   /** How many blocks may be asked for at a time. */
   get size(): number {
-    return this.#size;
+    return Math.min(this.#size, this.#most);
   }
 
   /** The usual time from a request to its block, in milliseconds, if known. */

@@ -236,3 +236,21 @@ Deno.test("RequestWindow.resumed() keeps a pause out of the rate", () => {
   assertEquals(told!.after, told!.before);
   assert(untold!.after < untold!.before);
 });
+
+Deno.test("RequestWindow.size is what our own limit lets through in two seconds at most", () => {
+  const rows: [maxBytesPerSecond: number, size: number][] = [
+    [1024, 3],
+    [10 * 1024, 3],
+    [100 * 1024, 13],
+    [MIB, 16],
+  ];
+  for (const [maxBytesPerSecond, size] of rows) {
+    const window = new RequestWindow({ maxBytesPerSecond });
+    assertEquals(window.size, size);
+  }
+  const window = new RequestWindow({ maxBytesPerSecond: MIB });
+  feed(window, { from: 0, count: 1000, everyMs: 1, delayMs: 100 });
+  assertEquals(window.size, 128);
+  window.stalled();
+  assertEquals(window.size, 1);
+});
