@@ -146,33 +146,33 @@ export class Choker<Peer extends ChokerPeer> {
     }
     const slots = Math.min(this.#slots.count, maxSlots);
     const toEarn = slots - Math.ceil(slots / SLOTS_PER_OPTIMISTIC);
-    // Between rounds nobody who wants its place has to fear for it.
-    const { earned, optimistic } = this.#placed(isRound ? [] : wanting);
-    const chosen = new Set([...earned, ...optimistic]);
+    // Between rounds nobody who wants its place has to fear for it, unless
+    // there are fewer slots than before.
+    const placed = wanting.filter((peer) => this.#of(peer).place);
+    const keep = isRound || placed.length > slots ? [] : placed;
+    const earned = keep.filter((peer) =>
+      this.#of(peer).place!.kind === "earned"
+    );
+    const chosen = new Set(keep);
     const rest = () => wanting.filter((peer) => !chosen.has(peer));
-    const count = Math.min(toEarn - earned.length, slots - chosen.size);
+    const free = () => Math.max(0, slots - chosen.size);
+    const count = Math.max(0, Math.min(toEarn - earned.length, free()));
     for (const peer of this.#earn(rest(), { ...round, count })) {
       this.#seat(peer, "earned", now);
       chosen.add(peer);
     }
-    for (const peer of this.#try(rest(), { now, count: slots - chosen.size })) {
+    for (const peer of this.#try(rest(), { now, count: free() })) {
       this.#seat(peer, "optimistic", now);
       chosen.add(peer);
     }
     // Who wants nothing now may do so in a moment: it keeps a place that
     // nobody else wants.
     for (const peer of all) {
-      if (chosen.size >= slots) break;
+      if (free() === 0) break;
       if (this.#of(peer).place) chosen.add(peer);
     }
     for (const peer of all) if (!chosen.has(peer)) this.#unseat(peer, now);
     return chosen;
-  }
-
-  #placed(peers: readonly Peer[]): Record<Place, Peer[]> {
-    const having = (kind: Place) =>
-      peers.filter((peer) => this.#of(peer).place?.kind === kind);
-    return { earned: having("earned"), optimistic: having("optimistic") };
   }
 
   /** Those who have earned a place. */
@@ -188,7 +188,7 @@ export class Choker<Peer extends ChokerPeer> {
       .map((peer) => ({ peer, merit: meritOf(peer), lot: this.#random() }))
       .filter(({ merit }) => merit > 0)
       .sort((a, b) => a.merit === b.merit ? a.lot - b.lot : b.merit - a.merit)
-      .slice(0, Math.max(0, count))
+      .slice(0, count)
       .map(({ peer }) => peer);
   }
 

@@ -344,6 +344,15 @@ Deno.test("Choker.choose() leaves a place to who asks for nothing if nobody need
   assertEquals(dead.picture, "#".repeat(20));
 });
 
+Deno.test("Choker.choose() chokes nobody while there is a slot for each", () => {
+  for (const isSeeding of [false, true]) {
+    const drawing = new Drawing([...alike(2, 20 * KIB), ...alike(2)]);
+    drawing.isSeeding = isSeeding;
+    drawing.rounds(60);
+    assertEquals(drawing.pictures, Array(4).fill("#".repeat(60)));
+  }
+});
+
 Deno.test("Choker.choose() keeps the place of who wants nothing for a moment", () => {
   const drawing = new Drawing(alike(3, 10 * KIB));
   drawing.rounds(2);
@@ -419,13 +428,17 @@ Deno.test("Choker.choose() holds to its slots whatever peers do", () => {
         if (peer.isInterested) hasWanted.add(peer);
       }
       drawing.isSeeding = random() < 0.5;
+      const had = drawing.maxSlots;
+      if (random() < 0.05) drawing.maxSlots = 1 + Math.floor(random() * 8);
       const before = drawing.peers.filter((peer) =>
         peer.isUnchoked && peer.isInterested && peer.isAsking
       );
       const chosen = drawing.choose();
       const isRound = drawing.now - lastRoundAt >= 9_500;
       if (isRound) lastRoundAt = drawing.now;
-      else for (const peer of before) assert(chosen.has(peer), where);
+      else if (drawing.maxSlots >= had) {
+        for (const peer of before) assert(chosen.has(peer), where);
+      }
       for (const peer of chosen) assert(hasWanted.has(peer), where);
       const wanting = drawing.peers.filter((peer) =>
         peer.isInterested && peer.isAsking
