@@ -6,7 +6,7 @@
  * @module
  */
 
-import { endpointOf } from "../bytes/endpoint.ts";
+import { type AddressFamily, endpointOf } from "../bytes/endpoint.ts";
 import { NetworkError } from "../errors.ts";
 import { mayUseHost } from "./permission.ts";
 import { LimitedBytesTransformStream, toBytes } from "@std/streams";
@@ -32,7 +32,15 @@ export interface HttpGetOptions {
    * @returns Why not, as a sentence, or `undefined` if it may.
    */
   refuse?: (url: URL) => string | undefined;
+  /** The family of addresses to use; any if not given. */
+  family?: AddressFamily | undefined;
 }
+
+/**
+ * The address that a socket of a family has before it has one: with it the
+ * system takes no way of the other family.
+ */
+const ANY_ADDRESS = { 4: "0.0.0.0", 6: "::" } as const;
 
 /** An answer. */
 export interface HttpAnswer {
@@ -56,8 +64,10 @@ export async function httpGet(
 ): Promise<HttpAnswer> {
   const timeout = AbortSignal.timeout(options.timeoutMs);
   const signal = AbortSignal.any([options.signal, timeout]);
+  using client = options.family &&
+    Deno.createHttpClient({ localAddress: ANY_ADDRESS[options.family] });
   try {
-    const response = await follow(url, { ...options, signal });
+    const response = await follow(url, { ...options, signal, client });
     const body = response.body
       ? await toBytes(
         response.body.pipeThrough(
@@ -89,7 +99,9 @@ function reasonOf(error: unknown): string {
 
 async function follow(
   start: URL,
-  { signal, refuse }: HttpGetOptions,
+  { signal, refuse, client }: HttpGetOptions & {
+    client: Deno.HttpClient | undefined;
+  },
 ): Promise<Response> {
   let url = start;
   for (let hops = 0; hops <= MAX_REDIRECTS; hops++) {
@@ -108,6 +120,7 @@ async function follow(
       headers,
       redirect: "manual",
       signal,
+      ...client && { client },
     });
     const location = response.headers.get("location");
     if (response.status < 300 || response.status > 399 || location === null) {

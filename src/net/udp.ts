@@ -12,7 +12,7 @@ import {
 } from "../bytes/endpoint.ts";
 import { NetworkError } from "../errors.ts";
 import { delay } from "@std/async/delay";
-import { mayConnect } from "./permission.ts";
+import { mayUseHost } from "./permission.ts";
 
 /** The largest datagram there is: a smaller buffer would cut one in silence. */
 const MAX_DATAGRAM_LENGTH = 65_535;
@@ -28,6 +28,14 @@ const ERROR_PAUSE_MS = 100;
  * @returns Whether it was known; if not, others are asked.
  */
 export type PacketHandler = (packet: Uint8Array, from: Endpoint) => boolean;
+
+/** Options for {@linkcode UdpSocket.open}. */
+export interface UdpSocketOptions {
+  /** The ports to try, in order; 0 is any free one. */
+  ports: readonly number[];
+  /** The address to use; every one of the machine if not given. */
+  hostname?: string;
+}
 
 /** A socket for datagrams. */
 export class UdpSocket implements AsyncDisposable {
@@ -45,25 +53,35 @@ export class UdpSocket implements AsyncDisposable {
    * Opens a socket on the first port that is free, for both families where the
    * machine has them.
    *
-   * @param ports The ports to try, in order; 0 is any free one.
-   * @returns The socket, or `undefined` if none can be had.
+   * @param options Where.
+   * @returns The socket.
+   * @throws {NetworkError} If none can be had.
    */
-  static open(ports: readonly number[]): UdpSocket | undefined {
+  static open({ ports, hostname }: UdpSocketOptions): UdpSocket {
+    // "::" takes IPv4 too, but not on a machine without IPv6.
+    const hostnames = hostname ? [hostname] : ["::", "0.0.0.0"];
+    let isPermitted = false;
+    let cause: unknown;
     for (const port of ports) {
-      for (const hostname of ["::", "0.0.0.0"]) {
-        if (!mayConnect(formatEndpoint({ hostname, port }))) continue;
+      for (const hostname of hostnames) {
+        if (!mayUseHost(formatEndpoint({ hostname, port }))) continue;
+        isPermitted = true;
         try {
           return new UdpSocket(
             Deno.listenDatagram({ transport: "udp", hostname, port }),
           );
         } catch (error) {
-          if (error instanceof TypeError || error instanceof RangeError) {
-            throw error;
-          }
+          throwIfBug(error);
+          cause = error;
         }
       }
     }
-    return undefined;
+    throw new NetworkError(
+      isPermitted
+        ? "No socket for UDP can be had"
+        : `UDP may not be used: run again with --allow-net=${hostnames.at(-1)}`,
+      { cause },
+    );
   }
 
   /** The port that it has. */
@@ -91,16 +109,19 @@ export class UdpSocket implements AsyncDisposable {
    */
   async send(packet: Uint8Array, to: Endpoint): Promise<void> {
     const host = formatEndpoint(to);
-    if (!mayConnect(host)) {
-      throw new NetworkError(`Cannot send to ${host} without --allow-net`);
+    if (!mayUseHost(host)) {
+      throw new NetworkError(
+        `${host} may not be used: run again with --allow-net=${host}`,
+      );
     }
     try {
       await this.#conn.send(packet, { transport: "udp", ...to });
     } catch (error) {
-      if (error instanceof TypeError || error instanceof RangeError) {
-        throw error;
-      }
-      throw new NetworkError(`Cannot send to ${host}`, { cause: error });
+      throwIfBug(error);
+      const { message } = error as Error;
+      throw new NetworkError(`Cannot send to ${host}: ${message}`, {
+        cause: error,
+      });
     }
   }
 
@@ -120,9 +141,7 @@ export class UdpSocket implements AsyncDisposable {
         this.#dispatch(packet, from as Deno.NetAddr);
       } catch (error) {
         if (this.#isClosed) return;
-        if (error instanceof TypeError || error instanceof RangeError) {
-          throw error;
-        }
+        throwIfBug(error);
         // What the network reports about one packet is not about the others.
         await delay(ERROR_PAUSE_MS);
       }
@@ -136,4 +155,12 @@ export class UdpSocket implements AsyncDisposable {
       if (handler(packet, from)) return;
     }
   }
+}
+
+/** A bug stays a bug; what the system reports about sockets is none. */
+function throwIfBug(error: unknown): void {
+  if (
+    !(error instanceof Error) || error instanceof TypeError ||
+    error instanceof RangeError || error instanceof ReferenceError
+  ) throw error;
 }
