@@ -52,7 +52,7 @@ async function demo(): Promise<number> {
         },
       }),
     );
-    await HttpTracker.at(tracker.announceUrl)!.announce({
+    const announce = HttpTracker.at(tracker.announceUrl)!.announce({
       infoHash: made.metainfo.infoHash,
       peerId: crypto.getRandomValues(new Uint8Array(20)),
       port: seeder.endpoint.port,
@@ -63,6 +63,7 @@ async function demo(): Promise<number> {
       numWant: 0,
       key: "demo",
     }, { signal: AbortSignal.timeout(5_000) });
+    await Array.fromAsync(announce);
     say(
       `A seeder listens at ${seeder.endpoint.hostname}:${seeder.endpoint.port}`,
     );

@@ -1,42 +1,26 @@
 /**
- * `Announcer`: which tracker hears what of us, and when: tiers (BEP 12),
- * intervals, and the events `started`, `completed` and `stopped` (BEP 3).
+ * `Announcer`: what the trackers of a torrent are told: how far it has come,
+ * and the events `started`, `completed` and `stopped` (BEP 3).
  *
- * Trackers are asked in the order of their tiers, shuffled within each. The
- * next one is asked when one fails, and also when one does not answer for a
- * while, so that a dead tracker delays nobody. The first that answers ends the
- * round and moves to the front of its tier.
+ * Of the torrent's own tiers one tracker is enough (BEP 12); each of the
+ * user's is asked beside them. Who is asked when, `AnnounceLine` knows.
  *
  * @module
  */
 
+import { familyOf, formatEndpoint } from "../bytes/endpoint.ts";
 import { TrackerError } from "../errors.ts";
 import { TaskGroup } from "../task_group.ts";
-import type {
-  AnnounceEvent,
-  AnnounceRequest,
-  AnnounceResponse,
-  Tracker,
+import { AnnounceLine } from "./announce_line.ts";
+import { AnnounceSlots } from "./announce_slots.ts";
+import {
+  type AnnounceEvent,
+  type AnnounceRequest,
+  type AnnounceResponse,
+  REAL_CLOCK,
+  type Tracker,
+  type TrackerClock,
 } from "./tracker.ts";
-import { delay } from "@std/async/delay";
-
-/** A tracker that is alive answers sooner; if not, the next is asked too. */
-const HEDGE_MS = 2_000;
-
-/** What is kept when a tracker names no interval: BEP 3's example. */
-const DEFAULT_INTERVAL_S = 1800;
-
-/** More often would be an attack on the tracker, whatever it says. */
-const MIN_INTERVAL_S = 60;
-
-/** Less often would miss the swarm, whatever it says. */
-const MAX_INTERVAL_S = 3600;
-
-/** The pause after a round in which nobody answered; it doubles. */
-const FIRST_RETRY_S = 5;
-
-/** What that pause grows to. */
-const MAX_RETRY_S = 1800;
 
 /** Leaving must not take longer, answered or not. */
 const STOPPED_TIMEOUT_MS = 2_000;
@@ -67,12 +51,21 @@ export interface AnnouncerHandler {
    * @param outcome What came of it.
    */
   onAnnounce(outcome: AnnounceOutcome): void;
+  /**
+   * A private torrent has another tracker now, and so another swarm: BEP 27
+   * wants every peer of the old one let go. It comes before the answer.
+   */
+  onSwitch?(): void;
 }
 
 /** What an announcer is made of. */
 export interface AnnouncerOptions {
-  /** The trackers in their tiers. */
+  /** The torrent's own trackers in their tiers: one is enough. */
   tiers: readonly (readonly Tracker[])[];
+  /** Trackers that are asked beside them, each for itself. */
+  others?: readonly Tracker[] | undefined;
+  /** Whether only one tracker may be used at a time (BEP 27). */
+  isPrivate?: boolean;
   /** What stays the same in every request. */
   identity: Pick<AnnounceRequest, "infoHash" | "peerId" | "port" | "key">;
   /** Tells how far the download has come. */
@@ -83,48 +76,37 @@ export interface AnnouncerOptions {
   handler: AnnouncerHandler;
   /** A number from 0 to less than 1. */
   random: () => number;
+  /** Room for announces, shared with other torrents; its own if not given. */
+  slots?: AnnounceSlots | undefined;
   /** The time; the real one if not given. */
-  clock?: AnnouncerClock;
-}
-
-/** What an announcer knows of the time. */
-export interface AnnouncerClock {
-  /** The time in milliseconds. */
-  now(): number;
-  /**
-   * Waits.
-   *
-   * @param ms How long.
-   * @param options What gives up.
-   */
-  delay(ms: number, options: { signal: AbortSignal }): Promise<void>;
+  clock?: TrackerClock;
 }
 
 /** A tracker that knows of us. */
 interface Acquaintance {
   /** What it asked to be told again. */
   trackerId: Uint8Array | undefined;
-  /** Whether it knows that the download is complete. */
+  /** Whether it knows that the download has become complete. */
   isCompletedTold: boolean;
-}
-
-/** The first tracker that answered in a round. */
-interface Winner {
-  tracker: Tracker;
-  response: AnnounceResponse;
 }
 
 /** Keeps the trackers of one torrent informed. */
 export class Announcer {
-  readonly #tiers: Tracker[][];
   readonly #options: AnnouncerOptions;
-  readonly #clock: AnnouncerClock;
+  readonly #clock: TrackerClock;
+  readonly #slots: AnnounceSlots;
+  readonly #lines: AnnounceLine[];
   readonly #told = new Map<Tracker, Acquaintance>();
-  /** Trackers that do not want to be asked before some time. */
-  readonly #notBefore = new Map<Tracker, number>();
-  #failedRounds = 0;
+  /** What ends the last question to a tracker; one family may still answer. */
+  readonly #asking = new Map<Tracker, AbortController>();
+  readonly #externalAddresses = new Map<number, string>();
+  #tasks: TaskGroup | undefined;
+  /** The tracker of a private torrent that answered last. */
+  #current: Tracker | undefined;
+  /** What was complete from the start never becomes so. */
+  #canComplete = true;
+  /** Whether it has become complete while we were there. */
   #isCompleted = false;
-  #wake: (() => void) | undefined;
 
   /**
    * Tells nobody anything yet.
@@ -133,20 +115,39 @@ export class Announcer {
    */
   constructor(options: AnnouncerOptions) {
     this.#options = options;
-    this.#clock = options.clock ?? { now: () => performance.now(), delay };
-    this.#tiers = options.tiers.map((tier) => shuffled(tier, options.random));
+    const clock = this.#clock = options.clock ?? REAL_CLOCK;
+    const slots = this.#slots = options.slots ?? new AnnounceSlots({ clock });
+    const { tiers, others = [], isPrivate = false, random } = options;
+    this.#lines = [tiers, ...others.map((tracker) => [[tracker]])]
+      .map((tiers) =>
+        new AnnounceLine({
+          tiers,
+          isOneByOne: isPrivate,
+          ask: (tracker, { signal }) => this.#ask(tracker, signal),
+          isDue: (tracker) => this.#isCompletedDue(tracker),
+          isHungry: () => options.wantsPeers() && options.totals().left > 0,
+          slots,
+          random,
+          clock,
+        })
+      );
   }
 
   /** How many trackers there are. */
   get size(): number {
-    return this.#tiers.reduce((sum, tier) => sum + tier.length, 0);
+    return this.#lines.reduce((sum, { size }) => sum + size, 0);
+  }
+
+  /** Our own addresses as trackers see them, one of a family (BEP 24). */
+  get externalAddresses(): string[] {
+    return [...this.#externalAddresses.values()];
   }
 
   /** The download has become complete: the trackers should know now. */
   completed(): void {
-    if (this.#isCompleted) return;
+    if (this.#isCompleted || !this.#canComplete) return;
     this.#isCompleted = true;
-    this.#wake?.();
+    for (const line of this.#lines) line.wake();
   }
 
   /**
@@ -155,13 +156,15 @@ export class Announcer {
    * @param options What stops it; {@linkcode Announcer.stop} comes after.
    */
   async run({ signal }: { signal: AbortSignal }): Promise<void> {
-    if (this.size === 0) return;
-    while (!signal.aborted) {
-      const winner = await this.#round(signal);
-      // It may have become complete while the tracker heard of the start.
-      if (winner && this.#isCompletedDue(winner.tracker)) continue;
-      await this.#pause(winner?.response, signal);
+    await using tasks = new TaskGroup({ signal });
+    this.#tasks = tasks;
+    if (this.#options.totals().left === 0) {
+      this.#canComplete = this.#isCompleted;
     }
+    for (const line of this.#lines) {
+      tasks.spawn((signal) => line.run({ signal }));
+    }
+    await tasks.join();
   }
 
   /** Tells every tracker that knows of us that we leave; does not take long. */
@@ -178,7 +181,11 @@ export class Announcer {
       }
     };
     const patience = async () => {
-      await this.#wait(STOPPED_TIMEOUT_MS, over.signal);
+      try {
+        await this.#clock.delay(STOPPED_TIMEOUT_MS, { signal: over.signal });
+      } catch (error) {
+        if (!over.signal.aborted) throw error;
+      }
       over.abort();
     };
     await Promise.all([leave(), patience()]);
@@ -191,7 +198,11 @@ export class Announcer {
       : ["stopped"];
     for (const event of events) {
       try {
-        await tracker.announce(this.#request(tracker, event), { signal });
+        await this.#slots.run(async () => {
+          const request = this.#request(tracker, event);
+          // Each family is a swarm of its own, which we leave.
+          await Array.fromAsync(tracker.announce(request, { signal }));
+        }, { signal });
       } catch (error) {
         // We leave, whether anybody heard it or not.
         if (signal.aborted) return;
@@ -205,47 +216,11 @@ export class Announcer {
       this.#told.get(tracker)?.isCompletedTold === false;
   }
 
-  /** Asks one tracker after the other until one answers. */
-  async #round(signal: AbortSignal): Promise<Winner | undefined> {
-    const decided = new AbortController();
-    let winner: Winner | undefined;
-    await using tasks = new TaskGroup({
-      signal: AbortSignal.any([signal, decided.signal]),
-    });
-    const now = this.#clock.now();
-    let turn = Promise.resolve();
-    for (const tier of this.#tiers) {
-      for (const tracker of [...tier]) {
-        if (now < (this.#notBefore.get(tracker) ?? 0)) continue;
-        const [mine, next] = [turn, Promise.withResolvers<void>()];
-        turn = next.promise;
-        tasks.signal.addEventListener("abort", () => next.resolve());
-        tasks.spawn(async (signal) => {
-          await mine;
-          signal.throwIfAborted();
-          const response = await this.#ask(tracker, signal);
-          if (!response) return next.resolve();
-          winner ??= { tracker, response };
-          tier.splice(tier.indexOf(tracker), 1);
-          tier.unshift(tracker);
-          decided.abort();
-        });
-        tasks.spawn(async (signal) => {
-          await mine;
-          const silence = this.#clock.delay(HEDGE_MS, { signal });
-          await Promise.race([silence, next.promise]);
-          next.resolve();
-        });
-      }
-    }
-    await tasks.join();
-    return winner;
-  }
-
+  /** Asks one tracker; what its slower family says comes later. */
   async #ask(
     tracker: Tracker,
     signal: AbortSignal,
-  ): Promise<AnnounceResponse | undefined> {
+  ): Promise<AnnounceResponse | TrackerError> {
     const { handler } = this.#options;
     const known = this.#told.get(tracker);
     // A tracker that does not know of us yet must hear "started" first.
@@ -254,26 +229,89 @@ export class Announcer {
       : this.#isCompletedDue(tracker)
       ? "completed"
       : undefined;
+    const question = new AbortController();
+    const giveUp = () => question.abort(signal.reason);
+    this.#asking.get(tracker)?.abort();
+    this.#asking.set(tracker, question);
+    signal.addEventListener("abort", giveUp, { once: true });
     try {
-      const request = this.#request(tracker, event);
-      const response = await tracker.announce(request, { signal });
+      const answers = tracker.announce(this.#request(tracker, event), {
+        signal: question.signal,
+      });
+      const first = await answers.next();
+      if (first.done) throw new TrackerError(`${tracker.name} says nothing`);
       this.#told.set(tracker, {
-        trackerId: response.trackerId ?? known?.trackerId,
+        trackerId: first.value.trackerId ?? known?.trackerId,
         isCompletedTold: event === "completed" ||
           known?.isCompletedTold === true,
       });
-      handler.onAnnounce({ type: "answered", tracker: tracker.name, response });
-      return response;
+      if (this.#options.isPrivate) this.#switchTo(tracker);
+      const rest = { answers, question };
+      this.#tasks!.spawn((signal) => this.#listen(tracker, rest, signal));
+      return this.#answered(tracker, first.value);
     } catch (error) {
       if (!(error instanceof TrackerError)) throw error;
-      const { retryIn = 0 } = error.options;
-      this.#notBefore.set(tracker, this.#clock.now() + retryIn * 1000);
       handler.onAnnounce({ type: "failed", tracker: tracker.name, error });
-      return undefined;
+      return error;
+    } finally {
+      signal.removeEventListener("abort", giveUp);
     }
   }
 
-  #request(tracker: Tracker, event: AnnounceEvent | undefined) {
+  /** Hears what the families say that are slower than the first. */
+  async #listen(
+    tracker: Tracker,
+    { answers, question }: {
+      answers: AsyncIterable<AnnounceResponse>;
+      question: AbortController;
+    },
+    signal: AbortSignal,
+  ): Promise<void> {
+    const giveUp = () => question.abort(signal.reason);
+    signal.addEventListener("abort", giveUp, { once: true });
+    try {
+      for await (const response of answers) this.#answered(tracker, response);
+    } catch (error) {
+      if (!question.signal.aborted) throw error;
+    } finally {
+      signal.removeEventListener("abort", giveUp);
+    }
+  }
+
+  /** A tracker has answered; nobody needs to hear of ourselves. */
+  #answered(tracker: Tracker, response: AnnounceResponse): AnnounceResponse {
+    const { handler, identity: { port } } = this.#options;
+    const ours = response.externalAddress;
+    if (ours !== undefined) {
+      const family = familyOf({ hostname: ours, port });
+      if (family) this.#externalAddresses.set(family, ours);
+    }
+    const own = new Set(
+      this.externalAddresses.map((hostname) =>
+        formatEndpoint({ hostname, port })
+      ),
+    );
+    const peers = response.peers
+      .filter(({ endpoint }) => !own.has(formatEndpoint(endpoint)));
+    const answer = { ...response, peers };
+    handler.onAnnounce({
+      type: "answered",
+      tracker: tracker.name,
+      response: answer,
+    });
+    return answer;
+  }
+
+  #switchTo(tracker: Tracker): void {
+    const isOther = this.#current !== undefined && this.#current !== tracker;
+    this.#current = tracker;
+    if (isOther) this.#options.handler.onSwitch?.();
+  }
+
+  #request(
+    tracker: Tracker,
+    event: AnnounceEvent | undefined,
+  ): AnnounceRequest {
     return {
       ...this.#options.identity,
       ...this.#options.totals(),
@@ -284,53 +322,4 @@ export class Announcer {
       trackerId: this.#told.get(tracker)?.trackerId,
     };
   }
-
-  async #pause(
-    response: AnnounceResponse | undefined,
-    signal: AbortSignal,
-  ): Promise<void> {
-    const seconds = response ? this.#interval(response) : this.#retry();
-    const woken = new AbortController();
-    this.#wake = () => woken.abort();
-    const ended = AbortSignal.any([signal, woken.signal]);
-    await this.#wait(seconds * 1000, ended);
-    this.#wake = undefined;
-  }
-
-  /** Waits until some time has passed, or a signal ends it. */
-  async #wait(ms: number, signal: AbortSignal): Promise<void> {
-    try {
-      await this.#clock.delay(ms, { signal });
-    } catch (error) {
-      if (!signal.aborted) throw error;
-    }
-  }
-
-  /** Until the next announce; sooner while nobody is there, if permitted. */
-  #interval({ interval, minInterval, peers }: AnnounceResponse): number {
-    this.#failedRounds = 0;
-    const wanted = peers.length === 0 && this.#options.wantsPeers()
-      ? MIN_INTERVAL_S
-      : interval ?? DEFAULT_INTERVAL_S;
-    const permitted = Math.max(wanted, minInterval ?? 0);
-    return clamp(permitted, MIN_INTERVAL_S, MAX_INTERVAL_S);
-  }
-
-  #retry(): number {
-    const pause = FIRST_RETRY_S * 2 ** this.#failedRounds++;
-    return Math.min(pause, MAX_RETRY_S) * (1 + this.#options.random() / 4);
-  }
-}
-
-function shuffled<T>(items: readonly T[], random: () => number): T[] {
-  const result = [...items];
-  for (let i = result.length - 1; i > 0; i--) {
-    const j = Math.floor(random() * (i + 1));
-    [result[i], result[j]] = [result[j]!, result[i]!];
-  }
-  return result;
-}
-
-function clamp(value: number, min: number, max: number): number {
-  return Math.max(min, Math.min(max, value));
 }

@@ -1,31 +1,19 @@
 /**
- * An HTTP or HTTPS tracker (BEP 3, 7, 23, 24, 31).
+ * An HTTP or HTTPS tracker (BEP 3, 7, 23, 24, 31, 48).
  *
  * @module
  */
 
-import {
-  type BencodeDictionary,
-  type BencodeValue,
-  bytesAt,
-  decodeBencodePrefix,
-  integerAt,
-  textAt,
-} from "../bytes/bencode.ts";
-import { decodeCompactEndpoints, endpointOf } from "../bytes/endpoint.ts";
-import { HASH_LENGTH } from "../bytes/hash.ts";
-import {
-  BencodeError,
-  NetworkError,
-  ProtocolError,
-  TrackerError,
-} from "../errors.ts";
+import { type AddressFamily, familyOf } from "../bytes/endpoint.ts";
+import { NetworkError, ProtocolError, TrackerError } from "../errors.ts";
 import { displayUrl, httpGet, isLoopback } from "../net/http.ts";
+import { eachAnswer } from "./each_answer.ts";
+import { decodeAnnounceResponse, decodeScrapeResponse } from "./http_answer.ts";
 import type {
   AnnounceRequest,
   AnnounceResponse,
+  ScrapeCounts,
   Tracker,
-  TrackerPeer,
 } from "./tracker.ts";
 
 /** libtorrent's limit; ten thousand peers are 60 KB. */
@@ -33,15 +21,6 @@ const MAX_BODY_BYTES = 1024 * 1024;
 
 /** rain's and libtorrent's: who needs longer is overloaded or dead. */
 const TIMEOUT_MS = 15_000;
-
-/** A tracker is asked for 50; a stranger's list must still have an end. */
-const MAX_PEERS = 1000;
-
-/** A message for a person is a line. */
-const MAX_MESSAGE_LENGTH = 500;
-
-/** Whoever wants to hear more from us again wants to misuse us. */
-const MAX_TRACKER_ID_LENGTH = 256;
 
 /** Arguments that only we may give: a URL that has them wants to misuse us. */
 const RESERVED_ARGUMENTS = [
@@ -85,26 +64,74 @@ export class HttpTracker implements Tracker {
   }
 
   /**
-   * Tells the tracker of us and asks for peers.
+   * Tells the tracker of us and asks for peers. A name is asked over IPv4 and
+   * IPv6 at once: whether it has both, only the system knows.
    *
    * @param request What to tell.
    * @param options What gives up.
-   * @returns What it answers.
+   * @returns What it answers over each family.
    * @throws {TrackerError} If it refuses or does not answer.
    */
-  async announce(
+  announce(
     request: AnnounceRequest,
     { signal }: { signal: AbortSignal },
-  ): Promise<AnnounceResponse> {
+  ): AsyncGenerator<AnnounceResponse, void, undefined> {
     const url = announceUrl(this.#url, request);
+    const attempts = this.#families.map((family) => (signal: AbortSignal) =>
+      this.#ask(url, {
+        family,
+        signal,
+        refuse: refuseLocal,
+        decode: decodeAnnounceResponse,
+      })
+    );
+    return eachAnswer(attempts, { signal });
+  }
+
+  /**
+   * Asks how torrents stand.
+   *
+   * @param infoHashes The torrents.
+   * @param options What gives up.
+   * @returns How each stands.
+   * @throws {TrackerError} If it refuses or cannot be asked that.
+   */
+  async scrape(
+    infoHashes: readonly Uint8Array[],
+    { signal }: { signal: AbortSignal },
+  ): Promise<(ScrapeCounts | undefined)[]> {
+    const url = scrapeUrl(this.#url, infoHashes);
+    if (!url) throw new TrackerError(`${this.name} cannot be scraped`);
+    return await this.#ask(url, {
+      signal,
+      refuse: (url) => refuseLocal(url, "/scrape"),
+      decode: (body, options) =>
+        decodeScrapeResponse(body, { ...options, infoHashes }),
+    });
+  }
+
+  /** An address has one family; a name may have both. */
+  get #families(): (AddressFamily | undefined)[] {
+    const hostname = this.#url.hostname.replace(/^\[|\]$/g, "");
+    return familyOf({ hostname, port: 1 }) ? [undefined] : [4, 6];
+  }
+
+  async #ask<T>(
+    url: URL,
+    { decode, ...options }: {
+      family?: AddressFamily | undefined;
+      signal: AbortSignal;
+      refuse: (url: URL) => string | undefined;
+      decode: (body: Uint8Array, options: { status: number }) => T;
+    },
+  ): Promise<T> {
     try {
       const { status, body } = await httpGet(url, {
         maxBytes: MAX_BODY_BYTES,
         timeoutMs: TIMEOUT_MS,
-        signal,
-        refuse: refuseLocal,
+        ...options,
       });
-      return decodeAnnounceResponse(body, { status });
+      return decode(body, { status });
     } catch (error) {
       if (error instanceof TrackerError) throw error;
       if (error instanceof NetworkError || error instanceof ProtocolError) {
@@ -146,91 +173,30 @@ export function announceUrl(tracker: URL, request: AnnounceRequest): URL {
 }
 
 /**
- * Reads what an HTTP tracker answers to an announce.
+ * The URL of a scrape (BEP 48): "scrape" for "announce" in the last element of
+ * the path.
  *
- * @param body The body of the answer.
- * @param options Its status.
- * @returns What it says.
- * @throws {TrackerError} If it refuses.
- * @throws {ProtocolError} If it is not a tracker's answer.
+ * @param tracker The tracker's URL.
+ * @param infoHashes The torrents to ask about.
+ * @returns The URL to get, or `undefined` if the tracker has none.
  */
-export function decodeAnnounceResponse(
-  body: Uint8Array,
-  { status }: { status: number },
-): AnnounceResponse {
-  let answer: BencodeValue;
-  try {
-    answer = decodeBencodePrefix(body).value;
-  } catch (error) {
-    if (!(error instanceof BencodeError)) throw error;
-    const problem = status === 200
-      ? "The tracker's answer is not bencoded"
-      : `The tracker answers with HTTP status ${status}`;
-    throw new ProtocolError(problem, { cause: error });
-  }
-  if (!(answer instanceof Map)) {
-    throw new ProtocolError("The tracker's answer is not a dictionary");
-  }
-  const failure = textAt(answer, "failure reason");
-  if (failure !== undefined) {
-    throw new TrackerError(
-      `The tracker says: ${failure.slice(0, MAX_MESSAGE_LENGTH)}`,
-      { retryIn: retryIn(answer) },
-    );
-  }
-  const trackerId = bytesAt(answer, "tracker id");
-  return {
-    peers: decodePeers(answer),
-    interval: integerAt(answer, "interval"),
-    minInterval: integerAt(answer, "min interval"),
-    trackerId: trackerId && trackerId.length <= MAX_TRACKER_ID_LENGTH
-      ? trackerId.slice()
-      : undefined,
-    warning: textAt(answer, "warning message")?.slice(0, MAX_MESSAGE_LENGTH),
-    seeders: integerAt(answer, "complete"),
-    leechers: integerAt(answer, "incomplete"),
-  };
-}
-
-/** When a tracker that refuses may be asked again, in seconds. */
-function retryIn(answer: BencodeDictionary): number | undefined {
-  // BEP 31: minutes, or the word "never".
-  if (textAt(answer, "retry in") === "never") return Infinity;
-  const minutes = integerAt(answer, "retry in");
-  return minutes === undefined ? integerAt(answer, "interval") : minutes * 60;
-}
-
-/** BEP 23 and BEP 7 in any mixture with BEP 3's list of dictionaries. */
-function decodePeers(answer: BencodeDictionary): TrackerPeer[] {
-  const peers = answer.get("peers");
-  const peers6 = bytesAt(answer, "peers6");
-  const limit = MAX_PEERS;
-  const compact = [
-    ...(peers instanceof Uint8Array
-      ? decodeCompactEndpoints(peers, { family: 4, limit })
-      : []),
-    ...(peers6 ? decodeCompactEndpoints(peers6, { family: 6, limit }) : []),
-  ].map((endpoint): TrackerPeer => ({ endpoint }));
-  const listed = (Array.isArray(peers) ? peers : []).slice(0, limit)
-    .flatMap((peer): TrackerPeer[] => {
-      if (!(peer instanceof Map)) return [];
-      const endpoint = endpointOf(
-        textAt(peer, "ip") ?? "",
-        integerAt(peer, "port") ?? 0,
-      );
-      if (!endpoint) return [];
-      const peerId = bytesAt(peer, "peer id");
-      return [{
-        endpoint,
-        peerId: peerId?.length === HASH_LENGTH ? peerId.slice() : undefined,
-      }];
-    });
-  return [...compact, ...listed];
+export function scrapeUrl(
+  tracker: URL,
+  infoHashes: readonly Uint8Array[],
+): URL | undefined {
+  const path = tracker.pathname.replace(/\/announce([^/]*)$/, "/scrape$1");
+  if (path === tracker.pathname) return undefined;
+  const url = new URL(tracker);
+  url.pathname = path;
+  const query = infoHashes.map((hash) => `info_hash=${escapeBytes(hash)}`);
+  const own = url.search.slice(1);
+  url.search = [...(own === "" ? [] : [own]), ...query].join("&");
+  return url;
 }
 
 /** Other programs on this machine are none of a torrent's business. */
-function refuseLocal(url: URL): string | undefined {
-  return isLoopback(url.hostname) && !url.pathname.startsWith("/announce")
+function refuseLocal(url: URL, path = "/announce"): string | undefined {
+  return isLoopback(url.hostname) && !url.pathname.startsWith(path)
     ? "is on this machine, and no tracker"
     : undefined;
 }

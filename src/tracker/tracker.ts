@@ -1,11 +1,12 @@
 /**
  * What every kind of tracker is asked, and what it answers (BEP 3, 7, 23, 24,
- * 31).
+ * 31, 48).
  *
  * @module
  */
 
 import type { Endpoint } from "../bytes/endpoint.ts";
+import { delay } from "@std/async/delay";
 
 /** Why a tracker is told something before the interval is over. */
 export type AnnounceEvent = "started" | "completed" | "stopped";
@@ -44,6 +45,8 @@ export interface TrackerPeer {
 
 /** What a tracker answers. */
 export interface AnnounceResponse {
+  /** Our own address as the tracker sees it (BEP 24), if it says so. */
+  externalAddress: string | undefined;
   /** The peers that it names. */
   peers: TrackerPeer[];
   /** When it wants to hear of us again, in seconds, if it says so. */
@@ -60,20 +63,63 @@ export interface AnnounceResponse {
   leechers: number | undefined;
 }
 
+/** How a torrent stands at a tracker (BEP 48). */
+export interface ScrapeCounts {
+  /** How many peers have everything. */
+  seeders: number;
+  /** How many downloads have become complete. */
+  completed: number;
+  /** How many peers are still downloading. */
+  leechers: number;
+}
+
 /** A tracker that can be asked. */
 export interface Tracker {
   /** Its URL, as it may be shown. */
   readonly name: string;
   /**
-   * Tells the tracker of us and asks for peers.
+   * Tells the tracker of us and asks for peers, over both families of
+   * addresses where it has both: each has a swarm of its own (BEP 7).
    *
    * @param request What to tell.
    * @param options What gives up.
-   * @returns What it answers.
+   * @returns What it answers over each family, as it comes; at least one.
    * @throws {TrackerError} If it refuses or does not answer.
    */
   announce(
     request: AnnounceRequest,
     options: { signal: AbortSignal },
-  ): Promise<AnnounceResponse>;
+  ): AsyncGenerator<AnnounceResponse, void, undefined>;
+  /**
+   * Asks how torrents stand.
+   *
+   * @param infoHashes The torrents.
+   * @param options What gives up.
+   * @returns How each stands, in their order; `undefined` for what it does not
+   * know.
+   * @throws {TrackerError} If it refuses or does not answer.
+   */
+  scrape(
+    infoHashes: readonly Uint8Array[],
+    options: { signal: AbortSignal },
+  ): Promise<(ScrapeCounts | undefined)[]>;
 }
+
+/** What those who talk to trackers know of the time. */
+export interface TrackerClock {
+  /** The time in milliseconds. */
+  now(): number;
+  /**
+   * Waits.
+   *
+   * @param ms How long.
+   * @param options What gives up.
+   */
+  delay(ms: number, options: { signal: AbortSignal }): Promise<void>;
+}
+
+/** The time as it is. */
+export const REAL_CLOCK: TrackerClock = {
+  now: () => performance.now(),
+  delay,
+};

@@ -17,7 +17,7 @@ import {
 } from "../bytes/endpoint.ts";
 import { HASH_LENGTH } from "../bytes/hash.ts";
 import { ProtocolError } from "../errors.ts";
-import type { AnnounceRequest, TrackerPeer } from "./tracker.ts";
+import type { AnnounceRequest, ScrapeCounts, TrackerPeer } from "./tracker.ts";
 
 /** What every packet does. */
 export const ACTION = { connect: 0, announce: 1, scrape: 2, error: 3 } as const;
@@ -51,16 +51,6 @@ export interface ResponseHead {
   action: number;
   /** Which request it answers. */
   transaction: number;
-}
-
-/** How a torrent stands at a tracker. */
-export interface ScrapeCounts {
-  /** How many peers have everything. */
-  seeders: number;
-  /** How many times it was downloaded. */
-  completed: number;
-  /** How many peers are still downloading. */
-  leechers: number;
 }
 
 /** What a UDP tracker answers to an announce. */

@@ -7,7 +7,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { endpointOf } from "../../src/bytes/endpoint.ts";
 import { ProtocolError, TrackerError } from "../../src/errors.ts";
-import { decodeAnnounceResponse } from "../../src/tracker/http_tracker.ts";
+import { decodeAnnounceResponse } from "../../src/tracker/http_answer.ts";
 import { randomBytes, seededRandom } from "../support/seeded_random.ts";
 import { decodeHex } from "@std/encoding/hex";
 import vectors from "../../testdata/tracker_vectors.json" with { type: "json" };

@@ -4,11 +4,12 @@
  * @module
  */
 
-import type { AnnouncerClock } from "../../src/tracker/announcer.ts";
 import type {
   AnnounceRequest,
   AnnounceResponse,
+  ScrapeCounts,
   Tracker,
+  TrackerClock,
 } from "../../src/tracker/tracker.ts";
 
 /** What a fake tracker does when it is asked. */
@@ -24,6 +25,8 @@ export class FakeTracker implements Tracker {
   readonly requests: AnnounceRequest[] = [];
   /** How many requests it has not answered, and nobody has given up. */
   pending = 0;
+  /** What another family of addresses answers later, if there is one. */
+  otherFamily: Promise<Partial<AnnounceResponse>> | undefined;
 
   /**
    * A tracker.
@@ -43,12 +46,12 @@ export class FakeTracker implements Tracker {
    *
    * @param request What it is told.
    * @param options What gives up.
-   * @returns The answer.
+   * @yields {AnnounceResponse} The answer, and what another family adds.
    */
-  async announce(
+  async *announce(
     request: AnnounceRequest,
     { signal }: { signal: AbortSignal },
-  ): Promise<AnnounceResponse> {
+  ): AsyncGenerator<AnnounceResponse, void, undefined> {
     signal.throwIfAborted();
     this.requests.push(request);
     this.diary.push(`${this.name} ${request.event ?? "again"}`);
@@ -56,30 +59,53 @@ export class FakeTracker implements Tracker {
       ? this.answer()
       : this.answer;
     if (answer instanceof Error) throw answer;
-    if (answer === "silence") {
-      this.pending++;
-      const { promise, reject } = Promise.withResolvers<never>();
-      signal.addEventListener("abort", () => {
-        this.pending--;
-        reject(signal.reason);
-      });
-      return await promise;
-    }
-    return {
-      peers: [],
-      interval: undefined,
-      minInterval: undefined,
-      trackerId: undefined,
-      warning: undefined,
-      seeders: undefined,
-      leechers: undefined,
-      ...answer,
-    };
+    if (answer === "silence") return await this.#silence(signal);
+    yield response(answer);
+    if (!this.otherFamily) return;
+    const aborted = Promise.withResolvers<never>();
+    signal.addEventListener("abort", () => aborted.reject(signal.reason));
+    yield response(await Promise.race([this.otherFamily, aborted.promise]));
+  }
+
+  /**
+   * Knows of no torrent.
+   *
+   * @param infoHashes The torrents.
+   * @returns Nothing of each.
+   */
+  scrape(
+    infoHashes: readonly Uint8Array[],
+  ): Promise<(ScrapeCounts | undefined)[]> {
+    return Promise.resolve(infoHashes.map(() => undefined));
+  }
+
+  async #silence(signal: AbortSignal): Promise<never> {
+    const { promise, reject } = Promise.withResolvers<never>();
+    this.pending++;
+    signal.addEventListener("abort", () => {
+      this.pending--;
+      reject(signal.reason);
+    });
+    return await promise;
   }
 }
 
+function response(answer: Partial<AnnounceResponse>): AnnounceResponse {
+  return {
+    peers: [],
+    interval: undefined,
+    minInterval: undefined,
+    trackerId: undefined,
+    warning: undefined,
+    seeders: undefined,
+    leechers: undefined,
+    externalAddress: undefined,
+    ...answer,
+  };
+}
+
 /** Time that passes only when a test says so. */
-export class FakeClock implements AnnouncerClock {
+export class FakeClock implements TrackerClock {
   #now = 1_000_000;
   readonly #waiting = new Set<{ until: number; wake: () => void }>();
 

@@ -183,10 +183,11 @@ Deno.test("Announcer takes an answer that comes while others are asked", async (
   const { promise, resolve: answerA } = Promise.withResolvers<void>();
   const a = stage.trackers.get("a")!;
   const { announce } = a;
-  a.announce = async (request, options) => {
-    const answer = await announce.call(a, request, options);
-    await promise;
-    return answer;
+  a.announce = async function* (request, options) {
+    for await (const answer of announce.call(a, request, options)) {
+      await promise;
+      yield answer;
+    }
   };
   await stage.start();
   await stage.clock.advance(3);

@@ -13,12 +13,14 @@ import { TrackerError } from "../../src/errors.ts";
 import { HttpTracker } from "../../src/tracker/http_tracker.ts";
 import type { AnnounceRequest } from "../../src/tracker/tracker.ts";
 import { TrackerServer } from "../../src/tracker/tracker_server.ts";
+import { firstAnswer } from "../support/first_answer.ts";
 import { randomBytes, seededRandom } from "../support/seeded_random.ts";
 
 const HASH = new Uint8Array(20).fill(0x61);
 
 function announce(server: TrackerServer, request: Partial<AnnounceRequest>) {
-  return HttpTracker.at(server.announceUrl)!.announce({
+  const tracker = HttpTracker.at(server.announceUrl)!;
+  return firstAnswer(tracker.announce({
     infoHash: HASH,
     peerId: new Uint8Array(20).fill(0x70),
     port: 6881,
@@ -28,7 +30,7 @@ function announce(server: TrackerServer, request: Partial<AnnounceRequest>) {
     numWant: 50,
     key: "abcd",
     ...request,
-  }, { signal: new AbortController().signal });
+  }, { signal: new AbortController().signal }));
 }
 
 async function portsFor(
