@@ -22,7 +22,7 @@
  * await using session = new Session({ listenPorts: [0] });
  * const torrent = session.add(metainfo, {
  *   places: placeFiles(metainfo, { folder: "downloads" }),
- *   trackers: trackersOf(metainfo).tiers,
+ *   trackers: trackersOf(metainfo, session).tiers,
  *   peers: [],
  *   maxPeers: 50,
  *   canRead: true,
@@ -58,4 +58,8 @@ export type {
 } from "./torrent/events.ts";
 export { Session, type SessionOptions } from "./torrent/session.ts";
 export { Torrent, type TorrentOptions } from "./torrent/torrent.ts";
-export { type TrackerSelection, trackersOf } from "./torrent/trackers.ts";
+export {
+  type TrackerChoice,
+  type TrackerSelection,
+  trackersOf,
+} from "./torrent/trackers.ts";

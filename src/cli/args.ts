@@ -49,6 +49,12 @@ export interface DownloadCommand {
   readonly peers: readonly Endpoint[];
   /** Whether trackers are asked. */
   readonly usesTrackers: boolean;
+  /** The URLs of trackers to ask beside those of the torrent. */
+  readonly extraTrackers: readonly string[];
+  /** The URLs of the torrent's trackers not to ask; `*` for all of them. */
+  readonly excludedTrackers: readonly string[];
+  /** Whether trackers are asked how what is shown stands. */
+  readonly scrapes: boolean;
   /** After how many seconds to stop. */
   readonly stopAfter: number | undefined;
   /** After how many seconds without progress to give up. */
@@ -103,11 +109,11 @@ const MAX_PORTS = 1000;
  * @throws {UsageError} If they cannot be understood.
  */
 export function parseCommand(args: readonly string[]): Command {
-  const { options, sources } = spellOut(args);
+  const { options, subcommand, sources } = spellOut(args);
   const parsed = parseArgs(options, {
     boolean: [...FLAGS],
     string: [...VALUES],
-    collect: ["peer"],
+    collect: ["bt-exclude-tracker", "bt-tracker", "peer"],
     unknown: (_argument, key) => {
       throw unknownOption(`--${key}`);
     },
@@ -132,9 +138,14 @@ export function parseCommand(args: readonly string[]): Command {
     throw new UsageError("--out names one download, and there are several");
   }
   if (out !== undefined) checkName(out);
-  const maxPeers = values.count("max-peers") ?? DEFAULT_MAX_PEERS;
+  const type = parsed["show-files"] || subcommand === "show"
+    ? "show"
+    : "download";
+  if (parsed["scrape"] && type !== "show") {
+    throw new UsageError("--scrape is for 'btget show'");
+  }
   return Object.freeze({
-    type: parsed["show-files"] ? "show" : "download",
+    type,
     sources,
     folder: values.text("dir") ?? ".",
     out,
@@ -150,6 +161,9 @@ export function parseCommand(args: readonly string[]): Command {
     listenPorts: ports(values.text("listen-port") ?? DEFAULT_PORTS),
     peers: values.endpoints("peer"),
     usesTrackers: parsed["no-tracker"] !== true,
+    extraTrackers: values.trackers("bt-tracker"),
+    excludedTrackers: values.list("bt-exclude-tracker"),
+    scrapes: parsed["scrape"] === true,
     stopAfter: values.seconds("stop"),
     stallTimeout: values.seconds("stall-timeout"),
     mustCheckAll: parsed["check-integrity"] === true ||
@@ -205,17 +219,23 @@ class Values {
     );
   }
 
-  /** Bytes per second; `undefined` is no limit. */
-  rate(name: string): number | undefined {
-    const text = this.text(name);
-    if (text === undefined) return undefined;
-    const rate = parseSize(text);
-    if (rate === 0) return undefined;
-    if (rate !== undefined && rate >= MIN_RATE) return rate;
-    throw new UsageError(
-      `--${name} must be bytes per second such as 500K or 2M, 1K at least, ` +
-        `or 0 for no limit; got '${text}'`,
-    );
+  /** An option that may be repeated, each time with several values. */
+  list(name: string): string[] {
+    const texts = (this.#parsed[name] ?? []) as string[];
+    return texts.flatMap((text) => {
+      const values = text.split(",").map((value) => value.trim());
+      if (!values.includes("")) return values;
+      throw new UsageError(`--${name} must be URL[,URL...]; got '${text}'`);
+    });
+  }
+
+  trackers(name: string): string[] {
+    return this.list(name).map((url) => {
+      if (/^(https?|udp):\/\//i.test(url)) return url;
+      throw new UsageError(
+        `--${name} takes http, https and udp URLs; got '${url}'`,
+      );
+    });
   }
 
   endpoints(name: string): Endpoint[] {

@@ -12,6 +12,7 @@ export const HELP =
   `btget ${VERSION}: downloads torrents, verified and resumable
 
 Usage: btget [options] SOURCE...
+       btget show [options] SOURCE...
 
 SOURCE is a .torrent file, an http(s) URL of one, or - for standard input.
 Run the same command again to go on where it stopped.
@@ -21,7 +22,8 @@ Where to
   -o, --out NAME           call the file or folder NAME
       --allow-overwrite    change files that are not of this torrent
 What to do
-  -S, --show-files         list the files and stop
+  -S, --show-files         list the files and stop, as 'btget show' does
+      --scrape             ask the trackers too how many have it
   -V, --check-integrity    check every byte on disk, then download what is wrong
       --hash-check-only    check every byte on disk and stop
   -c, --continue           go on where it stopped: this is always so
@@ -29,6 +31,9 @@ What to do
                            work on N torrents at a time (default: 5)
 Peers
       --peer HOST:PORT     connect to this peer; may be repeated
+      --bt-tracker URLS    ask these too (URL,URL...); may be repeated
+      --bt-exclude-tracker URLS
+                           do not ask these of the torrent's; * for all
       --no-tracker         ask no tracker
       --max-peers N        have at most N peers for a torrent (default: 50)
       --max-peers-total N  have at most N for all torrents (default: 200)

@@ -21,6 +21,7 @@ export const FLAGS: readonly string[] = [
   "help",
   "no-tracker",
   "quiet",
+  "scrape",
   "show-files",
   "verbose",
   "version",
@@ -28,6 +29,8 @@ export const FLAGS: readonly string[] = [
 
 /** The options that have a value, by their long names. */
 export const VALUES: readonly string[] = [
+  "bt-exclude-tracker",
+  "bt-tracker",
   "dir",
   "listen-port",
   "max-concurrent-downloads",
@@ -55,6 +58,9 @@ export const SHORT: Readonly<Record<string, string>> = {
   v: "verbose",
 };
 
+/** Words that say what to do, where they come before every source. */
+export const SUBCOMMANDS: readonly string[] = ["show"];
+
 /** What other programs call our options. */
 const KNOWN_ELSEWHERE: ReadonlyMap<string, string> = new Map([
   ["bt-max-peers", "max-peers"],
@@ -71,6 +77,8 @@ const KNOWN_ELSEWHERE: ReadonlyMap<string, string> = new Map([
   ["overwrite", "allow-overwrite"],
   ["peer-limit-global", "max-peers-total"],
   ["silent", "quiet"],
+  ["tracker", "bt-tracker"],
+  ["trackers", "bt-tracker"],
   ["verify", "check-integrity"],
 ]);
 
@@ -104,6 +112,8 @@ export function parseSize(text: string): number | undefined {
 export interface SpelledOut {
   /** The options by their long names, with their values behind "=". */
   options: string[];
+  /** The subcommand, if one is named: `./show` or `-- show` is a file. */
+  subcommand: string | undefined;
   /** Everything else. */
   sources: string[];
 }
@@ -114,12 +124,13 @@ export interface SpelledOut {
  * `true` for what the flag before it is.
  *
  * @param args The arguments as the system gives them.
- * @returns The options and the sources.
+ * @returns The options, the subcommand and the sources.
  * @throws {UsageError} If an option is unknown, or its value is missing.
  */
 export function spellOut(args: readonly string[]): SpelledOut {
   const options: string[] = [];
   const sources: string[] = [];
+  let subcommand: string | undefined;
   const rest = args.values();
   for (const arg of rest) {
     if (arg === "--") {
@@ -130,11 +141,16 @@ export function spellOut(args: readonly string[]): SpelledOut {
       options.push(spelled(name, { written: `--${name}`, value, rest }));
     } else if (arg.startsWith("-") && arg !== "-") {
       options.push(...spelledLetters(arg, rest));
+    } else if (
+      subcommand === undefined && sources.length === 0 &&
+      SUBCOMMANDS.includes(arg)
+    ) {
+      subcommand = arg;
     } else {
       sources.push(arg);
     }
   }
-  return { options, sources };
+  return { options, subcommand, sources };
 }
 
 /** One or more letters behind one dash; the last may have a value. */

@@ -101,6 +101,10 @@ function isGranted(permission: Deno.PermissionDescriptor): boolean {
 }
 
 function mayAsk({ protocol, hostname, port }: URL): boolean {
+  if (protocol === "udp:") {
+    return mayUseHost(`${hostname}:${port}`) &&
+      (mayUseHost("[::]:0") || mayUseHost("0.0.0.0:0"));
+  }
   const usual = protocol === "https:" ? "443" : "80";
   return mayUseHost(`${hostname}:${port || usual}`);
 }

@@ -10,7 +10,7 @@ import type { NameRules } from "../metainfo/safe_path.ts";
 import { placeFiles } from "../storage/places.ts";
 import { Session } from "../torrent/session.ts";
 import type { Torrent } from "../torrent/torrent.ts";
-import { trackersOf } from "../torrent/trackers.ts";
+import { type TrackerSelection, trackersOf } from "../torrent/trackers.ts";
 import { TaskGroup } from "../task_group.ts";
 import { type DownloadCommand, parseCommand } from "./args.ts";
 import { createDisplay, type Display, type Running } from "./display.ts";
@@ -26,7 +26,8 @@ import {
   requireAccess,
 } from "./permissions.ts";
 import type { Result } from "./progress.ts";
-import { describeTorrent } from "./show.ts";
+import { requireAnswer, scrape } from "./scrape.ts";
+import { describeStands, describeTorrent } from "./show.ts";
 import {
   readSource,
   type ReadSourceOptions,
@@ -94,10 +95,17 @@ function messageOf(error: unknown): string {
 async function show(command: DownloadCommand, env: Env): Promise<number> {
   const codes: number[] = [];
   const { signal } = new AbortController();
+  await using session = new Session({ listenPorts: [] });
   for (const source of command.sources) {
     try {
       const metainfo = await readMetainfo(source, { stdin: env.stdin, signal });
       env.stdout.write(describeTorrent(metainfo));
+      if (command.scrapes) {
+        const selection = selectTrackers(metainfo, { command, session });
+        const stands = await scrape(metainfo, { ...selection, signal });
+        env.stdout.write(describeStands(stands));
+        requireAnswer(stands);
+      }
     } catch (error) {
       const message = about(shownSource(source), messageOf(error));
       env.stderr.write(`btget: ${printable(message)}\n`);
@@ -237,12 +245,12 @@ async function downloadOne(
     requireAccess(command);
     const metainfo = await readMetainfo(source, { stdin: env.stdin, signal });
     const places = placeFiles(metainfo, command);
-    const { tiers, unusable } = trackersOf(metainfo);
-    const trackers = command.usesTrackers ? tiers : [];
+    const { tiers, extra, unusable } = selectTrackers(metainfo, options);
     const { peers } = command;
     const torrent = session.add(metainfo, {
       places,
-      trackers,
+      trackers: tiers,
+      extraTrackers: extra,
       peers,
       maxPeers: command.maxPeers,
       canRead,
@@ -259,12 +267,17 @@ async function downloadOne(
     result.name = metainfo.name;
     running = { metainfo, path: places.root, stats: () => torrent.stats() };
     display.begin(running);
-    if (command.usesTrackers && unusable.length > 0 && !command.isCheckOnly) {
+    if (unusable.length > 0 && !command.isCheckOnly) {
       const example = shownUrl(unusable[0]!);
       display.notice(
         unusable.length === 1
           ? `${metainfo.name}: the tracker ${example} cannot be asked`
           : `${metainfo.name}: ${unusable.length} trackers cannot be asked, such as ${example}`,
+      );
+    }
+    if (metainfo.isPrivate && command.extraTrackers.length > 0) {
+      display.notice(
+        `${metainfo.name} is private: only its own trackers may hear of it`,
       );
     }
     const refused = new AbortController();
@@ -273,6 +286,7 @@ async function downloadOne(
       display,
       onDownloading: () => {
         // Only now: what is complete needs nobody.
+        const trackers = [...tiers, extra];
         if (!mayReachAnybody({ trackers, peers, port: session.port })) {
           refused.abort(nobodyError());
         }
@@ -300,6 +314,19 @@ async function downloadOne(
   result.seconds = (performance.now() - startedAt) / 1000;
   display.end(result, running);
   return result;
+}
+
+/** The trackers that the user wants to be asked. */
+function selectTrackers(
+  metainfo: Metainfo,
+  { command, session }: { command: DownloadCommand; session: Session },
+): TrackerSelection {
+  if (!command.usesTrackers) return { tiers: [], extra: [], unusable: [] };
+  return trackersOf(metainfo, {
+    udpTrackers: session.udpTrackers,
+    extra: command.extraTrackers,
+    exclude: command.excludedTrackers,
+  });
 }
 
 async function showEvents(

@@ -5,6 +5,7 @@
  */
 
 import type { Metainfo } from "../metainfo/metainfo.ts";
+import type { ScrapeCounts } from "../tracker/tracker.ts";
 import { formatBytes, plural, printable, shownUrl } from "./text.ts";
 import { encodeHex } from "@std/encoding/hex";
 
@@ -52,6 +53,35 @@ export function describeTorrent(metainfo: Metainfo): string {
     lines.push(`${String(i + 1).padStart(5)}  ${size.padStart(10)}  ${name}`);
   });
   return lines.map((line) => `${line}\n`).join("");
+}
+
+/** How a torrent stands at a tracker, or why nobody knows. */
+export interface Stand {
+  /** The tracker, as it may be shown. */
+  tracker: string;
+  /** What the tracker says; nothing if it does not know the torrent. */
+  counts?: ScrapeCounts | undefined;
+  /** Why it says nothing. */
+  failure?: string | undefined;
+}
+
+/**
+ * Describes how a torrent stands at its trackers.
+ *
+ * @param stands How it does.
+ * @returns Lines, each with its end.
+ */
+export function describeStands(stands: readonly Stand[]): string {
+  return stands.map(({ tracker, counts, failure }) => {
+    const what = failure !== undefined
+      ? `failed: ${failure}`
+      : counts === undefined
+      ? "does not know this torrent"
+      : `${plural(counts.seeders, "seeder")}, ${
+        plural(counts.leechers, "leecher")
+      }, downloaded ${plural(counts.completed, "time")}`;
+    return `Swarm at ${printable(`${tracker}: ${what}`)}\n`;
+  }).join("");
 }
 
 function isoDate(seconds: number): string | undefined {

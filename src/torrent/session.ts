@@ -9,10 +9,12 @@ import { NetworkError, ProtocolError, SelfConnectionError } from "../errors.ts";
 import type { Metainfo } from "../metainfo/metainfo.ts";
 import type { Connection } from "../net/connection.ts";
 import { dialTcp, listenTcp, type TcpListener } from "../net/tcp.ts";
-import { type Limits, throttle } from "../net/throttle.ts";
+import { UdpSocket } from "../net/udp.ts";
 import { acceptConnection } from "../peer/connect.ts";
 import { TokenBucket } from "../policy/token_bucket.ts";
 import { TaskGroup } from "../task_group.ts";
+import { AnnounceSlots } from "../tracker/announce_slots.ts";
+import { UdpTrackerClient } from "../tracker/udp_tracker_client.ts";
 import { Torrent, type TorrentOptions } from "./torrent.ts";
 import { encodeHex } from "@std/encoding/hex";
 
@@ -37,14 +39,20 @@ export interface SessionOptions {
 
 /** A running program's part in all its swarms. */
 export class Session implements AsyncDisposable {
+  /** What sends the packets of UDP trackers. */
+  readonly udpTrackers: UdpTrackerClient = new UdpTrackerClient({
+    socket: () => this.udpSocket(),
+  });
   readonly #peerId = createPeerId(crypto.getRandomValues(new Uint8Array(12)));
   readonly #trackerKey = encodeHex(crypto.getRandomValues(new Uint8Array(4)));
   readonly #torrents = new Map<string, Torrent>();
   readonly #listener: TcpListener | undefined;
+  readonly #announceSlots = new AnnounceSlots();
   readonly #tasks = new TaskGroup();
   readonly #limits: Limits;
   /** Connections that have not shaken hands yet, the oldest first. */
   readonly #silent = new Set<Connection>();
+  #udpSocket: UdpSocket | undefined;
 
   /**
    * Opens the door.
@@ -69,6 +77,19 @@ export class Session implements AsyncDisposable {
   }
 
   /**
+   * The datagram socket, which is opened when it is first asked for: on the
+   * number of the port that we listen on, if it is free, so that a router needs
+   * to let in one number only.
+   *
+   * @returns The socket; everybody gets the same.
+   * @throws {NetworkError} If none can be had.
+   */
+  udpSocket(): UdpSocket {
+    const ports = this.port === undefined ? [0] : [this.port, 0];
+    return this.#udpSocket ??= UdpSocket.open({ ports });
+  }
+
+  /**
    * Takes a torrent in; it does nothing before it is run.
    *
    * @param metainfo What it is.
@@ -84,8 +105,8 @@ export class Session implements AsyncDisposable {
         peerId: this.#peerId,
         trackerKey: this.#trackerKey,
         port: this.port ?? NO_PORT,
-        dial: async (endpoint, options) =>
-          throttle(await dialTcp(endpoint, options), this.#limits),
+        dial: dialTcp,
+        announceSlots: this.#announceSlots,
       },
     });
     this.#torrents.set(key, torrent);
@@ -96,6 +117,8 @@ export class Session implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#listener?.[Symbol.dispose]();
     await this.#tasks[Symbol.asyncDispose]();
+    this.udpTrackers[Symbol.dispose]();
+    await this.#udpSocket?.[Symbol.asyncDispose]();
   }
 
   async #listen(listener: TcpListener, signal: AbortSignal): Promise<void> {

@@ -18,6 +18,7 @@ import { PiecePicker } from "../policy/piece_picker.ts";
 import type { FileStorage } from "../storage/file_storage.ts";
 import { PieceStore } from "../storage/piece_store.ts";
 import { TaskGroup } from "../task_group.ts";
+import type { AnnounceSlots } from "../tracker/announce_slots.ts";
 import { type AnnounceOutcome, Announcer } from "../tracker/announcer.ts";
 import type { Tracker } from "../tracker/tracker.ts";
 import { clientName } from "../wire/client_name.ts";
@@ -40,12 +41,16 @@ export interface TransferServices {
   port: number;
   /** What opens connections. */
   dial: Dialer;
+  /** Room for announces. */
+  announceSlots: AnnounceSlots;
 }
 
 /** What the user wants of a transfer. */
 export interface TransferLimits {
   /** The trackers to ask, in their tiers. */
   trackers: readonly (readonly Tracker[])[];
+  /** Trackers that are asked beside them, each for itself. */
+  extraTrackers?: readonly Tracker[] | undefined;
   /** Peers to dial whatever trackers say. */
   peers: readonly Endpoint[];
   /** How many peers may be connected. */
@@ -142,6 +147,9 @@ export class Transfer {
     });
     this.announcer = new Announcer({
       tiers: limits.trackers,
+      others: limits.extraTrackers,
+      isPrivate: metainfo.isPrivate,
+      slots: services.announceSlots,
       identity: {
         infoHash,
         peerId: services.peerId,

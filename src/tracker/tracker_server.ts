@@ -1,5 +1,6 @@
 /**
- * `TrackerServer`: a small HTTP tracker (BEP 3, 7, 23, 48) in this process, for
+ * `TrackerServer`: a small HTTP tracker (BEP 3, 7, 23, 24,
+ * 48) in this process, for
  * the demonstration, for tests, and for a swarm of one's own.
  *
  * It keeps everything in memory, and forgets whoever does not announce again.
@@ -10,34 +11,23 @@
 import { encodeBencode, fromLatin1 } from "../bytes/bencode.ts";
 import {
   encodeCompactEndpoint,
-  type Endpoint,
   endpointOf,
   familyOf,
   formatEndpoint,
+  parseAddress,
 } from "../bytes/endpoint.ts";
 import { HASH_LENGTH } from "../bytes/hash.ts";
-
-/** BEP 3's example; peers are forgotten after one and a half. */
-const INTERVAL_S = 1800;
+import {
+  type AnnouncedPeer,
+  AnnouncedSwarms,
+  INTERVAL_S,
+} from "./announced_swarms.ts";
+import type { AnnounceEvent } from "./tracker.ts";
 
 /** When a peer may ask again. */
 const MIN_INTERVAL_S = 60;
 
-/** How many peers one answer names at most. */
-const MAX_PEERS = 200;
-
-/** How many torrents are kept: the oldest goes for a new one. */
-const MAX_TORRENTS = 1000;
-
-/** How many peers of a torrent are kept: the oldest goes for a new one. */
-const MAX_SWARM = 2000;
-
-interface Announced {
-  endpoint: Endpoint;
-  peerId: Uint8Array;
-  isSeed: boolean;
-  expiresAt: number;
-}
+const EVENTS: readonly AnnounceEvent[] = ["started", "completed", "stopped"];
 
 /** Options for {@linkcode TrackerServer}. */
 export interface TrackerServerOptions {
@@ -45,12 +35,13 @@ export interface TrackerServerOptions {
   hostname?: string;
   /** The port to listen on; any free one if not given. */
   port?: number;
+  /** What it knows, to be shared with others; its own if not given. */
+  swarms?: AnnouncedSwarms;
 }
 
 /** A tracker that is running. */
 export class TrackerServer implements AsyncDisposable {
-  /** Of each torrent: its peers by their endpoints, the oldest first. */
-  readonly #swarms = new Map<string, Map<string, Announced>>();
+  readonly #swarms: AnnouncedSwarms;
   readonly #server: Deno.HttpServer<Deno.NetAddr>;
 
   /**
@@ -59,6 +50,7 @@ export class TrackerServer implements AsyncDisposable {
    * @param options Where it listens.
    */
   constructor(options: TrackerServerOptions = {}) {
+    this.#swarms = options.swarms ?? new AnnouncedSwarms();
     this.#server = Deno.serve({
       hostname: options.hostname ?? "127.0.0.1",
       port: options.port ?? 0,
@@ -93,31 +85,21 @@ export class TrackerServer implements AsyncDisposable {
       return refusal("info_hash and peer_id must be 20 bytes each");
     }
     if (!endpoint) return refusal("port must be from 1 to 65535");
-    const swarm = this.#swarm(infoHash);
-    const now = performance.now();
-    const key = formatEndpoint(endpoint);
-    swarm.delete(key);
-    if (query.get("event")?.[0] !== "stopped") {
-      swarm.set(key, {
-        endpoint,
-        peerId: fromLatin1(peerId),
-        isSeed: query.has("left") && numberOf(query, "left") === 0,
-        expiresAt: now + INTERVAL_S * 1500,
-      });
-      dropOldest(swarm, MAX_SWARM);
-    }
-    for (const [key, { expiresAt }] of swarm) {
-      if (expiresAt < now) swarm.delete(key);
-    }
-    const wanted = query.has("numwant") ? numberOf(query, "numwant") : 50;
-    const others = [...swarm.values()]
-      .filter((peer) => formatEndpoint(peer.endpoint) !== key)
-      .slice(0, Math.min(wanted, MAX_PEERS));
+    const others = this.#swarms.announce({
+      infoHash,
+      endpoint,
+      peerId: fromLatin1(peerId),
+      isSeed: query.has("left") && numberOf(query, "left") === 0,
+      event: EVENTS.find((event) => event === query.get("event")?.[0]),
+      wanted: query.has("numwant") ? numberOf(query, "numwant") : 50,
+    }, performance.now());
+    const { seeders, leechers } = this.#swarms.counts(infoHash)!;
     return bencoded({
-      complete: seedsOf(swarm),
-      incomplete: swarm.size - seedsOf(swarm),
+      complete: seeders,
+      incomplete: leechers,
       interval: INTERVAL_S,
       "min interval": MIN_INTERVAL_S,
+      "external ip": parseAddress(endpoint.hostname),
       ...(query.get("compact")?.[0] === "0"
         ? { peers: others.map(listed) }
         : { peers: compact(others, 4), peers6: compact(others, 6) }),
@@ -125,27 +107,17 @@ export class TrackerServer implements AsyncDisposable {
   }
 
   #scrape(query: Query): Response {
-    const hashes = query.get("info_hash") ?? [...this.#swarms.keys()];
+    const hashes = query.get("info_hash") ?? this.#swarms.infoHashes;
     const files = new Map(hashes.flatMap((infoHash) => {
-      const swarm = this.#swarms.get(infoHash);
-      if (!swarm) return [];
-      const complete = seedsOf(swarm);
+      const counts = this.#swarms.counts(infoHash);
+      if (!counts) return [];
       return [[infoHash, {
-        complete,
-        downloaded: 0,
-        incomplete: swarm.size - complete,
+        complete: counts.seeders,
+        downloaded: counts.completed,
+        incomplete: counts.leechers,
       }]];
     }));
     return bencoded({ files });
-  }
-
-  #swarm(infoHash: string): Map<string, Announced> {
-    const swarm = this.#swarms.get(infoHash) ?? new Map<string, Announced>();
-    // Set anew, it is the youngest.
-    this.#swarms.delete(infoHash);
-    this.#swarms.set(infoHash, swarm);
-    dropOldest(this.#swarms, MAX_TORRENTS);
-    return swarm;
   }
 }
 
@@ -172,26 +144,15 @@ function numberOf(query: Query, name: string): number {
   return /^\d{1,15}$/.test(text) ? Number(text) : 0;
 }
 
-function seedsOf(swarm: ReadonlyMap<string, Announced>): number {
-  return [...swarm.values()].filter(({ isSeed }) => isSeed).length;
-}
-
-function compact(peers: readonly Announced[], family: 4 | 6): Uint8Array {
+function compact(peers: readonly AnnouncedPeer[], family: 4 | 6): Uint8Array {
   const entries = peers
     .filter(({ endpoint }) => familyOf(endpoint) === family)
     .map(({ endpoint }) => encodeCompactEndpoint(endpoint));
   return Uint8Array.from(entries.flatMap((entry) => [...entry]));
 }
 
-function listed({ endpoint, peerId }: Announced) {
+function listed({ endpoint, peerId }: AnnouncedPeer) {
   return { ip: endpoint.hostname, "peer id": peerId, port: endpoint.port };
-}
-
-function dropOldest<Key, Value>(map: Map<Key, Value>, size: number): void {
-  for (const key of map.keys()) {
-    if (map.size <= size) return;
-    map.delete(key);
-  }
 }
 
 function refusal(reason: string): Response {

@@ -23,7 +23,7 @@ import type { AnnounceRequest, ScrapeCounts, TrackerPeer } from "./tracker.ts";
 export const ACTION = { connect: 0, announce: 1, scrape: 2, error: 3 } as const;
 
 /** "Magic constant" (BEP 15). */
-const PROTOCOL_ID = 0x41727101980n;
+export const PROTOCOL_ID = 0x41727101980n;
 
 const EVENTS = { completed: 1, started: 2, stopped: 3 } as const;
 

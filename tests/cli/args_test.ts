@@ -37,6 +37,9 @@ const DEFAULTS: DownloadCommand = {
   listenPorts: [6881, 6882, 6883, 6884, 6885, 6886, 6887, 6888, 6889],
   peers: [],
   usesTrackers: true,
+  extraTrackers: [],
+  excludedTrackers: [],
+  scrapes: false,
   stopAfter: undefined,
   stallTimeout: undefined,
   mustCheckAll: false,
@@ -47,6 +50,8 @@ const DEFAULTS: DownloadCommand = {
 
 /** Each option that has a value: a value, and what it changes. */
 const VALUE_CASES: Record<string, [string, Partial<DownloadCommand>]> = {
+  "bt-exclude-tracker": ["*", { excludedTrackers: ["*"] }],
+  "bt-tracker": ["udp://a:1", { extraTrackers: ["udp://a:1"] }],
   "dir": ["a b", { folder: "a b" }],
   "listen-port": ["7000", { listenPorts: [7000] }],
   "max-concurrent-downloads": ["2", { maxConcurrent: 2 }],
@@ -102,7 +107,8 @@ Deno.test("parseCommand() takes every option that has a value in every spelling"
 
 Deno.test("parseCommand() takes every option without a value in every spelling", async (t) => {
   assertEquals(
-    [...Object.keys(FLAG_CASES), "help", "version"].sort(),
+    // A scrape is only for what is shown.
+    [...Object.keys(FLAG_CASES), "help", "scrape", "version"].sort(),
     [...FLAGS].sort(),
   );
   for (const [name, change] of Object.entries(FLAG_CASES)) {
@@ -154,18 +160,31 @@ Deno.test("parseCommand() tells values, options and sources apart", async (t) =>
     [["--", "-q", "--dir"], { sources: ["-q", "--dir"] }],
     [["-q", "--", "--"], { isQuiet: true, sources: ["--"] }],
     [["--", "-"], { sources: ["-"] }],
-    // The last word counts, but for peers.
+    // The last word counts, but for peers and trackers.
     [["-d", "a", "--dir", "b", "x"], { folder: "b" }],
     [["--peer", "a:1", "--peer=b:2", "x"], {
       peers: [{ hostname: "a", port: 1 }, { hostname: "b", port: 2 }],
     }],
-    [["--stop", "0", "--stall-timeout=0", "x"], {}],
-    // Who wants many for one torrent has them, unless all are counted.
-    [["--max-peers=500", "x"], { maxPeers: 500, maxPeersTotal: 500 }],
-    [["--max-peers=500", "--max-peers-total=9", "x"], {
-      maxPeers: 500,
-      maxPeersTotal: 9,
+    [["--bt-tracker", "udp://a:1,http://b/?c=d", "--bt-tracker=UDP://e", "x"], {
+      extraTrackers: ["udp://a:1", "http://b/?c=d", "UDP://e"],
     }],
+    [["--bt-exclude-tracker=a, b", "--bt-exclude-tracker", "*", "x"], {
+      excludedTrackers: ["a", "b", "*"],
+    }],
+    [["--stop", "0", "--stall-timeout=0", "x"], {}],
+    // What to do comes before every source, and is said once.
+    [["show", "x"], { type: "show" }],
+    [["-q", "show", "x"], { type: "show", isQuiet: true }],
+    [["-d", "show", "x"], { folder: "show" }],
+    [["show", "-S", "x"], { type: "show" }],
+    [["show", "--scrape", "x"], { type: "show", scrapes: true }],
+    [["-S", "--scrape", "x"], { type: "show", scrapes: true }],
+    [["show", "show"], { type: "show", sources: ["show"] }],
+    [["show", "--", "show"], { type: "show", sources: ["show"] }],
+    [["./show"], { sources: ["./show"] }],
+    [["--", "show"], { sources: ["show"] }],
+    [["x", "show"], { sources: ["x", "show"] }],
+    [["Show"], { sources: ["Show"] }],
   ];
   for (const [args, change] of cases) {
     await t.step(JSON.stringify(args), () => {
@@ -384,6 +403,8 @@ Deno.test("parseCommand() guesses what was meant", async (t) => {
       for (const typo of typosOf(name)) {
         // What is a letter of its own is another matter.
         if (typo.startsWith("-") || typo.length === 1) continue;
+        // This one is as near to --no-tracker.
+        if (typo === "tb-tracker") continue;
         assertEquals(
           refusal(`--${typo}`, "x"),
           `Unknown option --${typo}; did you mean --${name}?`,
@@ -407,6 +428,7 @@ Deno.test("parseCommand() guesses what was meant", async (t) => {
     "--peer-limit-global": "max-peers-total",
     "--download-dir": "dir",
     "--no-trackers": "no-tracker",
+    "--tracker": "bt-tracker",
     "--peers": "peer",
   };
   for (const [written, meant] of Object.entries(guesses)) {
@@ -420,6 +442,23 @@ Deno.test("parseCommand() guesses what was meant", async (t) => {
   for (const written of ["--foo", "--seed-time", "--xyz", "--on-complete"]) {
     await t.step(`${written} is like nothing`, () => {
       assertNotMatch(refusal(written, "x"), /did you mean/);
+    });
+  }
+});
+
+Deno.test("parseCommand() refuses trackers that are none", async (t) => {
+  const rows: [args: string[], message: RegExp][] = [
+    [["--bt-tracker=", "x"], /--bt-tracker must be URL/],
+    [["--bt-tracker=udp://a:1,", "x"], /--bt-tracker must be URL/],
+    [["--bt-tracker=wss://a", "x"], /http, https and udp URLs; got 'wss:/],
+    [["--bt-tracker=a.example", "x"], /http, https and udp URLs; got 'a\./],
+    [["--bt-exclude-tracker=,", "x"], /--bt-exclude-tracker must be URL/],
+    [["--scrape", "x"], /--scrape is for 'btget show'/],
+    [["show"], /^Nothing to/],
+  ];
+  for (const [args, message] of rows) {
+    await t.step(args.join(" "), () => {
+      assertMatch(refusal(...args), message);
     });
   }
 });

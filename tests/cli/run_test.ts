@@ -524,12 +524,13 @@ Deno.test("run() names trackers that cannot be asked", async (t) => {
   };
   await t.step("one", async () => {
     assertEquals(
-      await run(["udp://tracker.example:80/announce"]),
-      "film: the tracker udp://tracker.example:80/announce cannot be asked",
+      await run(["wss://tracker.example:80/announce"]),
+      "film: the tracker wss://tracker.example:80/announce cannot be asked",
     );
   });
   await t.step("several", async () => {
     assertEquals(
+      // One has no port, the other no protocol that we speak.
       await run(["udp://a/announce", "wss://b/announce"]),
       "film: 2 trackers cannot be asked, such as udp://a/announce",
     );

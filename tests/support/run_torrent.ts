@@ -54,7 +54,7 @@ export async function runTorrent(
   await using session = new Session({ listenPorts: [0] });
   const torrent = session.add(metainfo, {
     places: placeFiles(metainfo, { folder: options.folder }),
-    trackers: trackersOf(metainfo).tiers,
+    trackers: trackersOf(metainfo, session).tiers,
     maxPeers: 50,
     canRead: true,
     mustCheckAll: false,
