@@ -1,10 +1,4 @@
-import {
-  assert,
-  assertEquals,
-  assertMatch,
-  assertRejects,
-  assertThrows,
-} from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { formatEndpoint } from "../../src/bytes/endpoint.ts";
 import { TrackerError } from "../../src/errors.ts";
 import { announceUrl, HttpTracker } from "../../src/tracker/http_tracker.ts";
