@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { TrackerError } from "../../src/errors.ts";
+import { AnnounceSlots } from "../../src/tracker/announce_slots.ts";
 import {
   Announcer,
   type AnnouncerOptions,
@@ -38,11 +39,14 @@ class Stage implements AsyncDisposable {
   /**
    * @param tiers Each tier's trackers, such as `["a b", "c"]`.
    * @param answers What they do; they answer with a peer if it is not said.
+   * @param options What differs; `beside` are the user's trackers.
    */
   constructor(
     tiers: string[],
     answers: Record<string, FakeAnswer> = {},
-    options: Partial<AnnouncerOptions> = {},
+    { beside = "", ...options }: Partial<AnnouncerOptions> & {
+      beside?: string;
+    } = {},
   ) {
     const trackerOf = (name: string) => {
       const answer = answers[name] ?? { peers: PEERS };
@@ -52,12 +56,14 @@ class Stage implements AsyncDisposable {
     };
     this.announcer = new Announcer({
       tiers: tiers.map((tier) => tier.split(" ").map(trackerOf)),
+      others: beside.split(" ").filter(Boolean).map(trackerOf),
       identity: IDENTITY,
       totals: () => ({ uploaded: 1, downloaded: 2, left: 3 }),
       wantsPeers: () => true,
       handler: {
         onAnnounce: ({ tracker, type }) =>
           this.outcomes.push(`${tracker} ${type}`),
+        onSwitch: () => this.outcomes.push("switch"),
       },
       // Keeps the order of a tier.
       random: () => 0.999999,
@@ -559,4 +565,271 @@ Deno.test("Announcer asks a hundred trackers at bounded speed", async () => {
   await stage.start();
   await stage.clock.advance(20);
   assertEquals(stage.news().length, 11);
+});
+
+Deno.test("Announcer asks the user's trackers at once, beside the torrent's own", async (t) => {
+  await t.step("all of them", async () => {
+    await using stage = new Stage(["a b", "c"], {}, { beside: "x y" });
+    assertEquals(stage.announcer.size, 5);
+    await stage.start();
+    assertEquals(stage.news(), ["a started", "x started", "y started"]);
+    await stage.clock.advance(1800);
+    assertEquals(stage.news().sort(), ["a again", "x again", "y again"]);
+    stage.announcer.completed();
+    await settled();
+    assertEquals(stage.news().sort(), [
+      "a completed",
+      "x completed",
+      "y completed",
+    ]);
+    await stage.end();
+    await stage.announcer.stop();
+    assertEquals(stage.news().sort(), ["a stopped", "x stopped", "y stopped"]);
+  });
+
+  await t.step("each with its own interval", async () => {
+    await using stage = new Stage(["a"], {
+      a: { peers: PEERS, interval: 600 },
+      x: { peers: PEERS, interval: 900 },
+      y: DOWN,
+    }, { beside: "x y", random: () => 0 });
+    await stage.start();
+    assertEquals(stage.news(), ["a started", "x started", "y started"]);
+    await stage.clock.advance(5);
+    assertEquals(stage.news(), ["y started"]);
+    stage.trackers.get("y")!.answer = { peers: PEERS };
+    await stage.clock.advance(595);
+    assertEquals(stage.news(), ["y started", "a again"]);
+    await stage.clock.advance(300);
+    assertEquals(stage.news(), ["x again"]);
+  });
+
+  await t.step("and the dead delay nobody", async () => {
+    await using stage = new Stage(["a", "b"], {
+      a: "silence",
+      x: "silence",
+    }, { beside: "x y" });
+    await stage.start();
+    assertEquals(stage.outcomes, ["y answered"]);
+    await stage.clock.advance(2);
+    assertEquals(stage.outcomes, ["y answered", "b answered"]);
+  });
+
+  await t.step("also when the torrent has none", async () => {
+    await using stage = new Stage([], {}, { beside: "x" });
+    await stage.start();
+    assertEquals(stage.news(), ["x started"]);
+  });
+});
+
+Deno.test("Announcer uses one tracker of a private torrent at a time (BEP 27)", async (t) => {
+  await t.step("it waits for the first to fail", async () => {
+    await using stage = new Stage(["a b", "c"], { a: "silence" }, {
+      isPrivate: true,
+    });
+    await stage.start();
+    await stage.clock.advance(100);
+    assertEquals(stage.news(), ["a started"]);
+  });
+
+  await t.step("it keeps to the one that answers until it fails", async () => {
+    const answers: Record<string, FakeAnswer> = { a: DOWN };
+    await using stage = new Stage(["a", "b"], answers, { isPrivate: true });
+    await stage.start();
+    assertEquals(stage.news(), ["a started", "b started"]);
+    stage.trackers.get("a")!.answer = { peers: PEERS };
+    await stage.clock.advance(1800);
+    assertEquals(stage.news(), ["b again"]);
+    assertEquals(stage.outcomes, ["a failed", "b answered", "b answered"]);
+    stage.trackers.get("b")!.answer = DOWN;
+    await stage.clock.advance(1800);
+    assertEquals(stage.news(), ["b again", "a started"]);
+    // Whoever it knows from the old one must go before the new one's come.
+    assertEquals(stage.outcomes.slice(3), [
+      "b failed",
+      "switch",
+      "a answered",
+    ]);
+  });
+
+  await t.step("a public torrent switches without a word", async () => {
+    await using stage = new Stage(["a", "b"], { a: DOWN });
+    await stage.start();
+    stage.trackers.get("a")!.answer = { peers: PEERS };
+    await stage.clock.advance(1800);
+    assertEquals(stage.outcomes, ["a failed", "b answered", "a answered"]);
+  });
+});
+
+Deno.test("Announcer tells a seed's trackers what a seed has to tell", async (t) => {
+  await t.step("never that it has become complete", async () => {
+    await using stage = new Stage(["a"], {}, {
+      totals: () => ({ uploaded: 9, downloaded: 0, left: 0 }),
+    });
+    await stage.start();
+    stage.announcer.completed();
+    await stage.clock.advance(1800);
+    await stage.end();
+    await stage.announcer.stop();
+    assertEquals(stage.news(), ["a started", "a again", "a stopped"]);
+    const { requests } = stage.trackers.get("a")!;
+    assertEquals(requests.map(({ left }) => left), [0, 0, 0]);
+  });
+
+  await t.step(
+    "what it has sent, when a download goes on as a seed",
+    async () => {
+      const totals = { uploaded: 0, downloaded: 0, left: 5 };
+      await using stage = new Stage(["a"], {}, {
+        totals: () => ({ ...totals }),
+      });
+      await stage.start();
+      Object.assign(totals, { downloaded: 5, left: 0 });
+      stage.announcer.completed();
+      await settled();
+      totals.uploaded = 7;
+      await stage.clock.advance(1800);
+      await stage.end();
+      totals.uploaded = 8;
+      await stage.announcer.stop();
+      assertEquals(stage.news(), [
+        "a started",
+        "a completed",
+        "a again",
+        "a stopped",
+      ]);
+      const { requests } = stage.trackers.get("a")!;
+      assertEquals(requests.map(({ uploaded }) => uploaded), [0, 0, 7, 8]);
+    },
+  );
+
+  await t.step("and not more often because nobody wants anything", async () => {
+    await using stage = new Stage(["a"], { a: { peers: [] } }, {
+      totals: () => ({ uploaded: 0, downloaded: 0, left: 0 }),
+    });
+    await stage.start();
+    await stage.clock.advance(1799);
+    assertEquals(stage.news(), ["a started"]);
+  });
+
+  await t.step("without asking for peers when it has enough", async () => {
+    let wantsPeers = true;
+    await using stage = new Stage(["a"], {}, {
+      totals: () => ({ uploaded: 0, downloaded: 0, left: 0 }),
+      wantsPeers: () => wantsPeers,
+    });
+    await stage.start();
+    wantsPeers = false;
+    await stage.clock.advance(1800);
+    const { requests } = stage.trackers.get("a")!;
+    assertEquals(requests.map(({ numWant }) => numWant), [50, 0]);
+  });
+});
+
+Deno.test("Announcer hears of both families of addresses (BEP 7)", async (t) => {
+  await t.step("the slower one does not delay anything", async () => {
+    await using stage = new Stage(["a"]);
+    const late = Promise.withResolvers<Record<string, never>>();
+    stage.trackers.get("a")!.otherFamily = late.promise;
+    await stage.start();
+    assertEquals(stage.outcomes, ["a answered"]);
+    await stage.clock.advance(10);
+    late.resolve({});
+    await settled();
+    assertEquals(stage.outcomes, ["a answered", "a answered"]);
+    assertEquals(stage.news(), ["a started"]);
+  });
+
+  await t.step("and is given up when the tracker is asked again", async () => {
+    await using stage = new Stage(["a"]);
+    const late = Promise.withResolvers<Record<string, never>>();
+    stage.trackers.get("a")!.otherFamily = late.promise;
+    await stage.start();
+    await stage.clock.advance(1800);
+    assertEquals(stage.news(), ["a started", "a again"]);
+    late.resolve({});
+    await settled();
+    assertEquals(stage.outcomes, Array(3).fill("a answered"));
+  });
+
+  await t.step("or when we leave", async () => {
+    await using stage = new Stage(["a"]);
+    stage.trackers.get("a")!.otherFamily = new Promise(() => {});
+    await stage.start();
+    await stage.end();
+    const stopping = stage.announcer.stop();
+    await stage.clock.advance(2);
+    await stopping;
+    assertEquals(stage.news(), ["a started", "a stopped"]);
+  });
+});
+
+Deno.test("Announcer learns our own address, and knows it again (BEP 24)", async () => {
+  const endpoints = [
+    { hostname: "198.51.100.1", port: 6881 },
+    { hostname: "198.51.100.1", port: 6882 },
+    { hostname: "2001:db8::1", port: 6881 },
+  ];
+  const peers = endpoints.map((endpoint) => ({ endpoint }));
+  const found: number[] = [];
+  await using stage = new Stage(["a"], {
+    a: { peers, externalAddress: "198.51.100.1" },
+  }, {
+    handler: {
+      onAnnounce: (outcome) => {
+        if (outcome.type === "failed") return;
+        found.push(outcome.response.peers.length);
+      },
+    },
+  });
+  assertEquals(stage.announcer.externalAddresses, []);
+  await stage.start();
+  assertEquals(stage.announcer.externalAddresses, ["198.51.100.1"]);
+  stage.trackers.get("a")!.answer = { peers, externalAddress: "2001:db8::1" };
+  await stage.clock.advance(1800);
+  assertEquals(stage.announcer.externalAddresses, [
+    "198.51.100.1",
+    "2001:db8::1",
+  ]);
+  assertEquals(found, [2, 1]);
+  // Alone with ourselves we are alone.
+  stage.trackers.get("a")!.answer = { peers: peers.slice(0, 1) };
+  await stage.clock.advance(1800);
+  stage.news();
+  await stage.clock.advance(60);
+  assertEquals(stage.news(), ["a again"]);
+});
+
+Deno.test("Announcers of many torrents share the room for announces (T17)", async () => {
+  const clock = new FakeClock();
+  const slots = new AnnounceSlots({ clock });
+  let asked = 0;
+  let most = 0;
+  const answer: FakeAnswer = () => {
+    asked++;
+    most = Math.max(most, pending() + 1);
+    return asked % 3 === 0 ? DOWN : "silence";
+  };
+  const names = Array.from({ length: 20 }, (_, i) => `t${i}`);
+  const stages = Array.from({ length: 100 }, () =>
+    new Stage(
+      names.slice(0, 10),
+      Object.fromEntries(names.map((name) => [name, answer])),
+      { beside: names.slice(10).join(" "), slots, clock },
+    ));
+  const pending = () =>
+    stages.flatMap(({ trackers }) => [...trackers.values()])
+      .reduce((sum, { pending }) => sum + pending, 0);
+  for (const stage of stages) await stage.start();
+  await settled();
+  assertEquals(pending(), 50);
+  await clock.advance(14);
+  assertEquals(pending(), 50);
+  assertEquals(most, 50);
+  // The silent wait on, but without a place.
+  await clock.advance(1);
+  assertEquals(pending(), 100);
+  for (const stage of stages) await stage.end();
+  assertEquals(pending(), 0);
+  assertEquals(clock.waiting, 0);
 });

@@ -2,7 +2,10 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { type BencodeInput, encodeBencode } from "../../src/bytes/bencode.ts";
 import { formatEndpoint } from "../../src/bytes/endpoint.ts";
 import { ProtocolError, TrackerError } from "../../src/errors.ts";
-import { decodeAnnounceResponse } from "../../src/tracker/http_answer.ts";
+import {
+  decodeAnnounceResponse,
+  decodeScrapeResponse,
+} from "../../src/tracker/http_answer.ts";
 import type { AnnounceResponse } from "../../src/tracker/tracker.ts";
 import { decodeHex } from "@std/encoding/hex";
 import vectors from "../../testdata/tracker_vectors.json" with { type: "json" };
@@ -31,6 +34,7 @@ Deno.test("decodeAnnounceResponse() reads what trackers send", async (t) => {
     warning?: string;
     seeders?: number;
     leechers?: number;
+    externalAddress?: string;
   }
   for (const reply of vectors.replies as Reply[]) {
     const body = reply.text !== undefined
@@ -53,6 +57,7 @@ Deno.test("decodeAnnounceResponse() reads what trackers send", async (t) => {
       assertEquals(found.warning, reply.warning);
       assertEquals(found.seeders, reply.seeders);
       assertEquals(found.leechers, reply.leechers);
+      assertEquals(found.externalAddress, reply.externalAddress);
     });
   }
 });
@@ -193,6 +198,10 @@ Deno.test("decodeAnnounceResponse() tells when a tracker that refuses may be ask
   ][] = [
     [{}, undefined],
     [{ "retry in": 5 }, 300],
+    // BEP 31's example has the number as text.
+    [{ "retry in": "5" }, 300],
+    [{ "retry in": "-5" }, undefined],
+    [{ "retry in": "1e9", interval: 900 }, 900],
     [{ "retry in": "never" }, Infinity],
     [{ "retry in": "soon" }, undefined],
     [{ interval: 900 }, 900],
@@ -244,5 +253,62 @@ Deno.test("decodeAnnounceResponse() refuses what is no answer", async (t) => {
       ProtocolError,
       "HTTP status 503",
     );
+  });
+});
+
+Deno.test("decodeAnnounceResponse() takes no address for ours that is none (BEP 24)", () => {
+  const ours = (bytes: number[]) =>
+    decode({ "external ip": Uint8Array.from(bytes) }).externalAddress;
+  assertEquals(ours([127, 0, 0, 1]), "127.0.0.1");
+  const mapped = [...Array(10).fill(0), 0xff, 0xff, 192, 0, 2, 1];
+  assertEquals(ours(mapped), "192.0.2.1");
+  for (const bytes of [[], [1, 2, 3], [0, 0, 0, 0], [255, 255, 255, 255]]) {
+    assertEquals(ours(bytes), undefined);
+  }
+  assertEquals(ours(Array(16).fill(0)), undefined);
+  assertEquals(
+    decode({ "external ip": "192.0.2.1" }).externalAddress,
+    undefined,
+  );
+});
+
+Deno.test("decodeScrapeResponse() reads what trackers send (BEP 48)", async (t) => {
+  interface Reply {
+    text?: string;
+    bytes?: string;
+    infoHash: string;
+    counts?: { seeders: number; completed: number; leechers: number };
+    failure?: boolean;
+  }
+  for (const reply of vectors.scrapeReplies as Reply[]) {
+    const body = reply.text !== undefined
+      ? bytes(reply.text)
+      : decodeHex(reply.bytes!);
+    await t.step(reply.text ?? reply.bytes!, () => {
+      const infoHashes = [decodeHex(reply.infoHash)];
+      const read = () =>
+        decodeScrapeResponse(body, { status: 200, infoHashes });
+      if (reply.failure) assertThrows(read, Error, "tracker");
+      else assertEquals(read(), [reply.counts]);
+    });
+  }
+  await t.step("in the order of the question", () => {
+    const { text } = vectors.scrapeReplies[3]!;
+    const infoHashes = ["yyyyyyyyyyyyyyyyyyyy", "z", "xxxxxxxxxxxxxxxxxxxx"]
+      .map(bytes);
+    const found = decodeScrapeResponse(bytes(text!), {
+      status: 200,
+      infoHashes,
+    });
+    assertEquals(found.map((counts) => counts?.seeders), [21, undefined, 11]);
+  });
+  await t.step("a refusal, with when to come again", () => {
+    const body = bytes("d14:failure reason2:no8:retry in1:5e");
+    const error = assertThrows(
+      () => decodeScrapeResponse(body, { status: 200, infoHashes: [] }),
+      TrackerError,
+      "The tracker says: no",
+    );
+    assertEquals(error.options.retryIn, 300);
   });
 });

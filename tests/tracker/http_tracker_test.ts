@@ -1,12 +1,17 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { formatEndpoint } from "../../src/bytes/endpoint.ts";
 import { TrackerError } from "../../src/errors.ts";
-import { announceUrl, HttpTracker } from "../../src/tracker/http_tracker.ts";
+import {
+  announceUrl,
+  HttpTracker,
+  scrapeUrl,
+} from "../../src/tracker/http_tracker.ts";
 import type {
   AnnounceRequest,
   AnnounceResponse,
 } from "../../src/tracker/tracker.ts";
 import { firstAnswer } from "../support/first_answer.ts";
+import { TrackerServer } from "../../src/tracker/tracker_server.ts";
 import { RawServer } from "../support/raw_server.ts";
 import { decodeHex } from "@std/encoding/hex";
 import vectors from "../../testdata/tracker_vectors.json" with { type: "json" };
@@ -188,4 +193,117 @@ Deno.test("HttpTracker.announce() sends its request, and the password apart", as
     /^GET \/announce\?x=%2F&info_hash=a{20}&\S+&event=started HTTP\/1\.1\r\n/,
   );
   assertMatch(server.requests[0]!, /\r\nauthorization: Basic dTpw\r\n/i);
+});
+
+Deno.test("HttpTracker.announce() asks over the families that there are", async (t) => {
+  const { signal } = new AbortController();
+  const rows: [listens: string, host: string][] = [
+    ["127.0.0.1", "127.0.0.1"],
+    ["::1", "[::1]"],
+    // A name may have one family or both; the server has one.
+    ["127.0.0.1", "localhost"],
+  ];
+  for (const [hostname, host] of rows) {
+    await t.step(`${host}, of which ${hostname} answers`, async () => {
+      await using server = new TrackerServer({ hostname });
+      const url = new URL(server.announceUrl);
+      url.hostname = host;
+      const tracker = HttpTracker.at(url.href)!;
+      const answers = await Array.fromAsync(
+        tracker.announce(REQUEST, { signal }),
+      );
+      assertEquals(answers.map(({ externalAddress }) => externalAddress), [
+        hostname,
+      ]);
+      const request = { ...REQUEST, port: 1 };
+      const [second] = await Array.fromAsync(
+        tracker.announce(request, { signal }),
+      );
+      assertEquals(peersOf(second!), [
+        hostname === "::1" ? "[::1]:6881" : "127.0.0.1:6881",
+      ]);
+    });
+  }
+
+  await t.step("and fails when none answers", async () => {
+    const { port } = new URL(await closedUrl());
+    const tracker = HttpTracker.at(`http://localhost:${port}/announce`)!;
+    await assertRejects(
+      () => tracker.announce(REQUEST, { signal }).next(),
+      TrackerError,
+      "refused",
+    );
+  });
+});
+
+/** A URL where nobody listens. */
+async function closedUrl(): Promise<string> {
+  await using server = new TrackerServer();
+  return server.announceUrl;
+}
+
+Deno.test("scrapeUrl() finds the scrape beside the announce (BEP 48)", async (t) => {
+  for (const [tracker, wanted] of vectors.scrapeUrls) {
+    await t.step(tracker!, () => {
+      const url = scrapeUrl(new URL(tracker!), []);
+      assertEquals(url?.href, wanted ?? undefined);
+    });
+  }
+  await t.step("with every torrent", () => {
+    const hashes = [bytesOf("a"), new Uint8Array(20)];
+    const url = scrapeUrl(new URL("http://a.example/announce?x=y"), hashes);
+    assertEquals(
+      url?.search,
+      `?x=y&info_hash=${"a".repeat(20)}&info_hash=${"%00".repeat(20)}`,
+    );
+  });
+});
+
+function bytesOf(character: string): Uint8Array {
+  return new TextEncoder().encode(character.repeat(20));
+}
+
+Deno.test("HttpTracker.scrape() tells how torrents stand", async (t) => {
+  const { signal } = new AbortController();
+  for (const hostname of ["127.0.0.1", "::1"]) {
+    await t.step(hostname, async () => {
+      await using server = new TrackerServer({ hostname });
+      const tracker = HttpTracker.at(server.announceUrl)!;
+      for (const [port, left] of [[1, 0], [2, 5], [3, 5]] as const) {
+        await firstAnswer(
+          tracker.announce({ ...REQUEST, port, left }, { signal }),
+        );
+      }
+      const done = {
+        ...REQUEST,
+        port: 2,
+        left: 0,
+        event: "completed",
+      } as const;
+      await firstAnswer(tracker.announce(done, { signal }));
+      const hashes = [REQUEST.infoHash, new Uint8Array(20).fill(0xff)];
+      assertEquals(await tracker.scrape(hashes, { signal }), [
+        { seeders: 2, completed: 1, leechers: 1 },
+        undefined,
+      ]);
+    });
+  }
+
+  await t.step("or why it does not", async () => {
+    const scrape = async (answer: string, path = "/announce") => {
+      await using server = new RawServer(({ send }) => send(answer));
+      const tracker = HttpTracker.at(server.url(path).href)!;
+      return await tracker.scrape([REQUEST.infoHash], { signal });
+    };
+    const rows: [answer: string, path: string, message: string][] = [
+      [http("", "404 Not Found"), "/announce", "HTTP status 404"],
+      [http("d14:failure reason2:noe"), "/announce", "The tracker says: no"],
+      [http("de"), "/announce", "has no files"],
+      ["", "/announce", "cannot be asked"],
+      [http("de"), "/announce/x", "cannot be scraped"],
+    ];
+    for (const [answer, path, message] of rows) {
+      await assertRejects(() => scrape(answer, path), TrackerError, message);
+    }
+  });
 });
