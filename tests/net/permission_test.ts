@@ -13,6 +13,8 @@ interface Outcomes {
   dial: string;
   get: string;
   listen: string;
+  lookUp: string;
+  send: string;
 }
 
 Deno.test("mayUseHost() knows names, addresses and ports", () => {
@@ -30,19 +32,39 @@ Deno.test("The network is used as far as it is permitted", async (t) => {
     get:
       `http://${host}/announce may not be asked: run again with --allow-net=${host}`,
     listen: "false,false",
+    lookUp:
+      "localhost may not be looked up: run again with --allow-net=localhost",
+    send: "UDP may not be used: run again with --allow-net=0.0.0.0",
   };
   const permitted = { dial: "connected", get: "answered" };
+  const all = { ...permitted, lookUp: "found", send: "sent" };
+  const notThere =
+    `${host} may not be used: run again with --allow-net=${host}`;
   const rows: [permissions: string[], outcomes: Outcomes][] = [
-    [["--allow-net"], { ...permitted, listen: "true,true" }],
+    [["--allow-net"], { ...all, listen: "true,true" }],
     [[], refused],
     [["--allow-net=192.0.2.1"], refused],
     [["--allow-net=127.0.0.1:1"], refused],
-    [[`--allow-net=${host}`], { ...permitted, listen: "false,false" }],
-    [["--allow-net=127.0.0.1"], { ...permitted, listen: "false,true" }],
-    [["--allow-net=[::]"], { ...refused, listen: "true,false" }],
+    [[`--allow-net=${host}`], { ...refused, ...permitted }],
+    [["--allow-net=127.0.0.1"], {
+      ...refused,
+      ...permitted,
+      listen: "false,true",
+    }],
+    [["--allow-net=[::]"], {
+      ...refused,
+      listen: "true,false",
+      send: notThere,
+    }],
+    [[`--allow-net=0.0.0.0,localhost,${host}`], {
+      ...all,
+      listen: "true,false",
+    }],
     [["--allow-net", `--deny-net=${host}`], {
       ...refused,
       listen: "true,true",
+      lookUp: "found",
+      send: notThere,
     }],
   ];
   for (const [permissions, outcomes] of rows) {

@@ -7,7 +7,9 @@
 
 import { NetworkError } from "../../../src/errors.ts";
 import { httpGet } from "../../../src/net/http.ts";
+import { resolve } from "../../../src/net/resolve.ts";
 import { dialTcp, listenTcp } from "../../../src/net/tcp.ts";
+import { UdpSocket } from "../../../src/net/udp.ts";
 
 const port = Number(Deno.args[0]);
 const signal = AbortSignal.timeout(10_000);
@@ -37,6 +39,15 @@ const outcomes = {
     using listener = listenTcp({ ports: [0] });
     using onlyHere = listenTcp({ ports: [0], hostname: "127.0.0.1" });
     return Promise.resolve([listener, onlyHere].map(Boolean).join());
+  }),
+  lookUp: await outcomeOf(async () => {
+    await resolve({ hostname: "localhost", port }, { signal });
+    return "found";
+  }),
+  send: await outcomeOf(async () => {
+    await using socket = UdpSocket.open({ ports: [0] });
+    await socket.send(Uint8Array.of(1), { hostname: "127.0.0.1", port });
+    return "sent";
   }),
 };
 // deno-lint-ignore no-console
