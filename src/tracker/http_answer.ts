@@ -80,7 +80,9 @@ export function decodeScrapeResponse(
   const files = dictionaryAt(decodeAnswer(body, status), "files");
   if (!files) throw new ProtocolError("The tracker's answer has no files");
   return infoHashes.map((hash) => {
-    const file = files.get(latin1(hash));
+    // npm's bittorrent-tracker takes the hash for text, and writes UTF-8.
+    const asText = latin1(new TextEncoder().encode(latin1(hash)));
+    const file = files.get(latin1(hash)) ?? files.get(asText);
     if (!(file instanceof Map)) return undefined;
     const count = (key: string) => Math.max(0, integerAt(file, key) ?? 0);
     return {

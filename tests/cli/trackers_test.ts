@@ -67,6 +67,18 @@ Deno.test("run() downloads through a UDP tracker alone", async () => {
   assertEquals(counts, { seeders: 1, completed: 1, leechers: 0 });
 });
 
+for (const Server of [UdpTrackerServer, TrackerServer]) {
+  Deno.test(`run() downloads through a ${Server.name} on ::1 alone`, async () => {
+    const made = makeTorrent(RECIPE);
+    await using peer = new FakePeer(made, { hostname: "::1" });
+    const swarms = knowing(made, peer.endpoint);
+    await using tracker = new Server({ swarms, hostname: "::1" });
+    await download({ trackers: [tracker.announceUrl] });
+    const counts = swarms.counts(latin1(made.metainfo.infoHash));
+    assertEquals(counts, { seeders: 1, completed: 1, leechers: 0 });
+  });
+}
+
 Deno.test("run() asks a tracker in the second tier behind a dead first one", async (t) => {
   const made = makeTorrent(RECIPE);
   await using peer = new FakePeer(made);

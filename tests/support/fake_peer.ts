@@ -42,6 +42,8 @@ export interface Behaviour {
   writeLength?: number;
   /** The peer id; one of its own if not given. */
   peerId?: Uint8Array;
+  /** The address it listens on; 127.0.0.1 if not given. */
+  hostname?: string;
 }
 
 /** One connection of a fake peer. */
@@ -117,13 +119,17 @@ export class FakePeer implements AsyncDisposable {
     this.#behaviour = behaviour;
     this.#peerId = behaviour.peerId ??
       crypto.getRandomValues(new Uint8Array(20));
-    this.#listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    this.#listener = Deno.listen({
+      hostname: behaviour.hostname ?? "127.0.0.1",
+      port: 0,
+    });
     this.#track(this.#accept());
   }
 
   /** Where it listens. */
   get endpoint(): Endpoint {
-    return { hostname: "127.0.0.1", port: this.#listener.addr.port };
+    const { hostname, port } = this.#listener.addr;
+    return { hostname, port };
   }
 
   /** How many connections are open. */

@@ -37,6 +37,11 @@ export class OpenTracker implements AsyncDisposable {
     return `http://${this.hostname}:${this.port}/announce`;
   }
 
+  /** The URL for torrents, for UDP. */
+  get udpAnnounceUrl(): string {
+    return `udp://${this.hostname}:${this.port}/announce`;
+  }
+
   /** What it has written. */
   get log(): string {
     return this.#child?.log ?? "";

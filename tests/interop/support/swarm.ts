@@ -27,6 +27,8 @@ const READY_SECONDS = 60;
 export interface SwarmOptions {
   /** The torrent; its tracker is the swarm's. */
   recipe: TorrentRecipe;
+  /** The URLs of its trackers, each a tier; the swarm's own if not given. */
+  trackers?: (own: OpenTracker) => string[];
   /** The clients that have it. */
   seeders: readonly ClientKind[];
   /** The clients that download it; none if not given. */
@@ -66,7 +68,8 @@ export class Swarm implements AsyncDisposable {
    */
   constructor(options: SwarmOptions) {
     this.#options = options;
-    const trackers = [this.#tracker.announceUrl];
+    const { trackers: urls = (own) => [own.announceUrl] } = options;
+    const trackers = urls(this.#tracker);
     this.made = makeTorrent({ ...options.recipe, trackers });
     this.torrentPath = this.#folder.join("made.torrent");
     Deno.writeFileSync(this.torrentPath, this.made.bytes);
