@@ -173,9 +173,10 @@ export class UdpTracker implements Tracker {
       return await run();
     } catch (error) {
       if (error instanceof NetworkError || error instanceof ProtocolError) {
-        throw new TrackerError(`${this.name}: ${error.message}`, {
-          cause: error,
-        });
+        throw new TrackerError(
+          `${this.name} cannot be asked: ${error.message}`,
+          { cause: error },
+        );
       }
       throw error;
     }

@@ -133,8 +133,9 @@ export class UdpTrackerClient implements Disposable {
    * @param addresses The tracker's addresses; another one at every try.
    * @param question What to ask.
    * @returns The packet that answers.
-   * @throws {TrackerError} If it refuses, or does not answer in time.
-   * @throws {NetworkError} If no packet can be sent there.
+   * @throws {TrackerError} If it refuses.
+   * @throws {NetworkError} If it does not answer in time, or no packet can be
+   * sent there.
    */
   async ask(
     addresses: readonly Endpoint[],
@@ -158,7 +159,7 @@ export class UdpTrackerClient implements Disposable {
       }
     }
     if (unsent && !isSilent) throw unsent;
-    throw new TrackerError(`${formatEndpoint(addresses[0]!)} does not answer`);
+    throw new NetworkError(`${formatEndpoint(addresses[0]!)} does not answer`);
   }
 
   /** Asks once; `undefined` if the answer does not come in time. */

@@ -5,6 +5,8 @@
  */
 
 import { assert, assertEquals, assertMatch, assertNotMatch } from "@std/assert";
+import { formatEndpoint } from "../../src/bytes/endpoint.ts";
+import { UdpTrackerServer } from "../../src/tracker/udp_tracker_server.ts";
 import { FakePeer } from "../support/fake_peer.ts";
 import {
   checkPayload,
@@ -167,6 +169,41 @@ Deno.test("main.ts takes permissions for single files and hosts", async () => {
     stderr.match(/^Without --allow-net for everybody, .*$/gm)?.length,
     1,
   );
+});
+
+Deno.test("main.ts asks a UDP tracker with permission for it and for UDP", async (t) => {
+  using scene = new Scene(makeTorrent({ name: "film", files: 200 * KIB }));
+  await using peer = new FakePeer(scene.made, SLOW);
+  await using tracker = new UdpTrackerServer();
+  const { announceUrl } = tracker;
+  const { host } = new URL(announceUrl);
+  const download = (hosts: string) =>
+    runProgram([
+      ...scene.args(peer),
+      `--bt-tracker=${announceUrl}`,
+      "-v",
+    ], {
+      permissions: [
+        `--allow-net=${formatEndpoint(peer.endpoint)},${hosts}`,
+        `--allow-read=${scene.folder.path}`,
+        `--allow-write=${scene.folder.path}`,
+        ...NEVER_NEEDED,
+      ],
+    });
+  const rows: [hosts: string, said: RegExp][] = [
+    [`0.0.0.0,${host}`, /udp:.*0 peers/],
+    [host, /UDP may not be used: run again with --allow-net=0\.0\.0\.0/],
+    ["0.0.0.0", /may not be used: run again with --allow-net=127\.0\.0\.1:\d+/],
+  ];
+  for (const [hosts, said] of rows) {
+    await t.step(hosts.replace(/:\d+/, ""), async () => {
+      await Deno.mkdir(scene.downloads);
+      const { code, stderr } = await download(hosts);
+      await Deno.remove(scene.downloads, { recursive: true });
+      assertEquals(code, 0, stderr);
+      assertMatch(stderr, said);
+    });
+  }
 });
 
 Deno.test("main.ts checks with --allow-read alone", async () => {

@@ -174,7 +174,7 @@ Deno.test("UdpTrackerClient.ask() repeats after 15, 30, 60 and 120 seconds, and 
     const asking = stage.ask();
     const failing = assertRejects(
       () => asking,
-      TrackerError,
+      NetworkError,
       "does not answer",
     );
     await settled();
@@ -202,7 +202,7 @@ Deno.test("UdpTrackerClient.ask() repeats after 15, 30, 60 and 120 seconds, and 
     const asking = stage.ask();
     const failing = assertRejects(
       () => asking,
-      TrackerError,
+      NetworkError,
       "does not answer",
     );
     for (const [i, seconds] of [15, 30, 60, 120].entries()) {
@@ -218,7 +218,7 @@ Deno.test("UdpTrackerClient.ask() repeats after 15, 30, 60 and 120 seconds, and 
   await t.step("as often as it should", async () => {
     using stage = new Stage();
     const asking = stage.ask([TRACKER], { tries: 1 });
-    const failing = assertRejects(() => asking, TrackerError);
+    const failing = assertRejects(() => asking, NetworkError);
     await stage.clock.advance(15);
     await failing;
     assertEquals(stage.packets.news().length, 1);

@@ -239,7 +239,10 @@ Deno.test("UdpTracker fails in one way", async (t) => {
       () => stage.announce().next(),
       TrackerError,
     );
-    assertMatch(error.message, /^udp:\/\/tracker\.example:6969: Cannot find/);
+    assertMatch(
+      error.message,
+      /^udp:\/\/tracker\.example:6969 cannot be asked: Cannot find/,
+    );
     await assertRejects(
       () => stage.tracker.scrape([REQUEST.infoHash], { signal: NEVER }),
       TrackerError,
