@@ -7,7 +7,7 @@
 
 /** The layers, lowest first; folders on one line do not import each other. */
 const LAYERS: string[][] = [
-  ["errors.ts", "task_group.ts", "std.d.ts"],
+  ["errors.ts", "task_group.ts", "version.ts", "std.d.ts"],
   ["bytes"],
   ["metainfo"],
   ["wire"],

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { VERSION } from "../version.ts";
 import { timingSafeEqual } from "@std/crypto/timing-safe-equal";
 import { createHash } from "node:crypto";
 
@@ -12,7 +13,7 @@ import { createHash } from "node:crypto";
 export const HASH_LENGTH = 20;
 
 /** The start of our peer ids (BEP 20): client and version. */
-const PEER_ID_PREFIX = "-bg0100-";
+const PEER_ID_PREFIX = `-bg${VERSION.replaceAll(".", "").padEnd(4, "0")}-`;
 
 /**
  * The SHA-1 of some bytes, at once. The platform's asynchronous digest costs

@@ -8,6 +8,7 @@
 
 import { type AddressFamily, endpointOf } from "../bytes/endpoint.ts";
 import { NetworkError } from "../errors.ts";
+import { CLIENT_NAME } from "../version.ts";
 import { mayUseHost } from "./permission.ts";
 import { LimitedBytesTransformStream, toBytes } from "@std/streams";
 
@@ -15,7 +16,6 @@ import { LimitedBytesTransformStream, toBytes } from "@std/streams";
 const MAX_REDIRECTS = 5;
 
 /** What we call ourselves; some trackers list the clients they like. */
-const USER_AGENT = "btget/0.1.0";
 
 /** Options for {@linkcode httpGet}. */
 export interface HttpGetOptions {
@@ -107,7 +107,7 @@ async function follow(
   for (let hops = 0; hops <= MAX_REDIRECTS; hops++) {
     check(url, { start, refuse });
     const headers = new Headers({
-      "user-agent": USER_AGENT,
+      "user-agent": CLIENT_NAME,
       // Trackers are asked so seldom that nobody gains from keeping it open.
       "connection": "close",
     });
