@@ -23,7 +23,7 @@ import { bytesAt, decodeBencode, encodeBencode } from "../bytes/bencode.ts";
 import { Bitfield } from "../bytes/bitfield.ts";
 import { HASH_LENGTH, hashesEqual, sha1 } from "../bytes/hash.ts";
 import { BencodeError, StorageError } from "../errors.ts";
-import type { FileFacts } from "./file_storage.ts";
+import type { FileStamp } from "./file_storage.ts";
 import { closeLocked, openLocked } from "./locked_file.ts";
 import { storageError } from "./storage_error.ts";
 import { concat } from "@std/bytes/concat";
@@ -45,9 +45,6 @@ export interface ResumeRecord {
   /** Of each file what it was like then; `undefined` if it did not exist. */
   files: (FileStamp | undefined)[];
 }
-
-/** What tells whether a file has been written to. */
-export type FileStamp = Pick<FileFacts, "size" | "modifiedAt" | "changedAt">;
 
 /** Options for {@linkcode ControlFile.open}. */
 export interface ControlFileOptions {

@@ -31,6 +31,9 @@ const SLOW_WRITE_MS = 20;
 /** How long writes stay off the event loop after a slow one. */
 const SLOW_DISK_MS = 2_000;
 
+/** File systems tell times no finer than this. */
+const COARSEST_TIME_MS = 2_000;
+
 /** Where one file of the torrent lies. */
 export interface FilePlace {
   /** The path on disk. */
@@ -49,6 +52,26 @@ export interface FileFacts {
   readonly modifiedAt: number;
   /** When anything of it changed last, in milliseconds since 1970. */
   readonly changedAt: number;
+  /** Whether that was so shortly before that it could change, and look the same. */
+  readonly isFresh: boolean;
+}
+
+/** As much of the facts as changes when the bytes do. */
+export type FileStamp = Pick<FileFacts, "size" | "modifiedAt" | "changedAt">;
+
+/**
+ * Whether nothing of a file has changed between two looks.
+ *
+ * @param a What it was like; `undefined` if it was not there.
+ * @param b What it was like at the other look.
+ * @returns Whether both are the same.
+ */
+export function isSameFile(
+  a: FileStamp | undefined,
+  b: FileStamp | undefined,
+): boolean {
+  return a?.size === b?.size && a?.modifiedAt === b?.modifiedAt &&
+    a?.changedAt === b?.changedAt;
 }
 
 /** Options for {@linkcode FileStorage}. */
@@ -78,6 +101,8 @@ export class FileStorage implements AsyncDisposable {
   readonly #safeFolders = new Set<string>();
   /** Files whose bytes a power loss could still take. */
   readonly #unsynced = new Set<number>();
+  /** How often we began or ended to change a file. */
+  readonly #changes = new Map<number, number>();
   #maxOpenFiles = MAX_OPEN_FILES;
   #queue: Promise<void> | undefined;
   #queuedBytes = 0;
@@ -100,6 +125,11 @@ export class FileStorage implements AsyncDisposable {
   /** Whether files may be read. */
   get canRead(): boolean {
     return this.#canRead;
+  }
+
+  /** The folder that everything lies in. */
+  get folder(): string {
+    return this.#folder;
   }
 
   /** How many bytes wait to be written. */
@@ -128,6 +158,17 @@ export class FileStorage implements AsyncDisposable {
   }
 
   /**
+   * Tells our own changes of a file from those of others: as long as the
+   * number stays, we have not touched it.
+   *
+   * @param file Its position in the list.
+   * @returns A number that grows with every change.
+   */
+  changesOf(file: number): number {
+    return this.#changes.get(file) ?? 0;
+  }
+
+  /**
    * Looks at what lies at the path of a file.
    *
    * @param file Its position in the list.
@@ -145,11 +186,13 @@ export class FileStorage implements AsyncDisposable {
         path,
       });
     }
+    const changedAt = info.ctime?.getTime() ?? 0;
     return {
       size: info.size,
       allocated: info.blocks === null ? info.size : info.blocks * 512,
       modifiedAt: info.mtime?.getTime() ?? 0,
-      changedAt: info.ctime?.getTime() ?? 0,
+      changedAt,
+      isFresh: Date.now() - changedAt < COARSEST_TIME_MS,
     };
   }
 
@@ -272,10 +315,15 @@ export class FileStorage implements AsyncDisposable {
       while (at < span.at + span.length) {
         at += await file.write(bytes.subarray(at, span.at + span.length));
       }
+      this.#noteChange(span.file);
     } catch (error) {
       throw storageError(error, this.pathOf(span.file));
     }
     this.#noteDuration(start);
+  }
+
+  #noteChange(file: number): void {
+    this.#changes.set(file, this.changesOf(file) + 1);
   }
 
   #noteDuration(start: number): void {
@@ -302,6 +350,7 @@ export class FileStorage implements AsyncDisposable {
     }
     this.#open.set(file, handle);
     this.#unsynced.add(file);
+    this.#noteChange(file);
     return handle;
   }
 

@@ -49,6 +49,43 @@ export class PieceReader implements Disposable {
     return true;
   }
 
+  /**
+   * Reads a part of a piece off the event loop, so that it is in memory when
+   * {@linkcode PieceReader.readSync} wants it. It makes nothing sure: whatever
+   * fails will fail again there.
+   *
+   * @param offset Where the part begins in the torrent.
+   * @param buffer Room for the bytes; what it holds then means nothing.
+   */
+  async warm(offset: number, buffer: Uint8Array): Promise<void> {
+    for (const span of this.#layout.spans(offset, buffer.length)) {
+      const path = this.#paths[span.file];
+      if (path === undefined) continue;
+      try {
+        // A handle of its own: two who read at once would mix their positions.
+        using file = await Deno.open(path);
+        await file.seek(span.begin, Deno.SeekMode.Start);
+        let filled = 0;
+        while (filled < span.length) {
+          const room = buffer.subarray(span.at + filled, span.at + span.length);
+          filled += await file.read(room) ?? span.length;
+        }
+      } catch (error) {
+        storageError(error, path);
+      }
+    }
+  }
+
+  /**
+   * Closes a file, so that what lies at its path by then is read next time.
+   *
+   * @param file Its position in the list.
+   */
+  forget(file: number): void {
+    this.#open.get(file)?.close();
+    this.#open.delete(file);
+  }
+
   /** Closes the files. */
   [Symbol.dispose](): void {
     for (const file of this.#open.values()) file.close();

@@ -168,6 +168,16 @@ export class PieceStore {
   }
 
   /**
+   * A piece that was verified is not on disk any more.
+   *
+   * @param index The piece.
+   */
+  lose(index: number): void {
+    if (!this.#have.delete(index)) return;
+    this.#verifiedBytes -= this.#layout.pieceSize(index);
+  }
+
+  /**
    * Whether the disk keeps up.
    *
    * @returns A promise for when it will, if it does not.

@@ -13,12 +13,13 @@ import { Bitfield } from "../bytes/bitfield.ts";
 import { StorageError } from "../errors.ts";
 import { BLOCK_LENGTH, type PieceLayout } from "../metainfo/layout.ts";
 import { type CheckJob, checkPieces } from "./check.ts";
+import { ControlFile, type ResumeRecord } from "./control_file.ts";
 import {
-  ControlFile,
+  type FileFacts,
   type FileStamp,
-  type ResumeRecord,
-} from "./control_file.ts";
-import type { FileFacts, FileStorage } from "./file_storage.ts";
+  type FileStorage,
+  isSameFile,
+} from "./file_storage.ts";
 import { checkFreeSpace } from "./free_space.ts";
 import { delay } from "@std/async/delay";
 
@@ -68,6 +69,8 @@ export interface Recovered {
   have: Bitfield;
   /** The control file, if there is one; it is the caller's to close. */
   control: ControlFile | undefined;
+  /** What each file was like before it was checked, if it was there. */
+  facts: readonly (FileFacts | undefined)[];
 }
 
 /**
@@ -86,12 +89,13 @@ export async function recover(
   if (!storage.canRead) {
     // Every file is created anew; one that exists makes that fail.
     if (!options.isReadOnly) storage.makeRoot();
-    return { have: new Bitfield(layout.pieceCount), control: undefined };
+    return {
+      have: new Bitfield(layout.pieceCount),
+      control: undefined,
+      facts: [],
+    };
   }
-  let control = await ControlFile.open(controlPath, {
-    infoHash,
-    create: false,
-  });
+  let control = await openControl(options);
   try {
     // Under the lock: what is seen now is not changed by another process.
     const facts = await inspectAll(layout, options);
@@ -101,7 +105,7 @@ export async function recover(
     });
     const have = await check(layout, { ...options, facts, record });
     if (options.isReadOnly || isComplete(layout, { have, facts, storage })) {
-      return { have, control };
+      return { have, control, facts };
     }
     const mayChange = options.mayOverwrite || control?.isResumed === true;
     adopt(layout, { ...options, facts, record, have, mayChange });
@@ -111,7 +115,7 @@ export async function recover(
       path: controlPath,
       control,
     });
-    return { have, control };
+    return { have, control, facts };
   } catch (error) {
     control?.[Symbol.dispose]();
     throw error;
@@ -133,6 +137,23 @@ export function stampFiles(
     { length: layout.fileCount },
     (_, file) => storage.isOnDisk(file) ? storage.inspect(file) : undefined,
   );
+}
+
+/**
+ * The control file of an earlier run. Who only looks, on a disk that cannot be
+ * written to, does without: nobody else writes there either.
+ */
+async function openControl(
+  { controlPath, infoHash, isReadOnly }: RecoverOptions,
+): Promise<ControlFile | undefined> {
+  try {
+    return await ControlFile.open(controlPath, { infoHash, create: false });
+  } catch (error) {
+    const isDenied = error instanceof StorageError &&
+      error.problem === "denied";
+    if (isReadOnly && isDenied) return undefined;
+    throw error;
+  }
 }
 
 type Facts = readonly (FileFacts | undefined)[];
@@ -165,7 +186,7 @@ async function check(
   );
   const known = record && piecesWhere(
     layout,
-    (file) => isSame(record.files[file], facts[file]),
+    (file) => isSameFile(record.files[file], facts[file]),
     () => true,
   );
   const pieces: number[] = [];
@@ -212,11 +233,6 @@ function piecesWhere(
     }
   }
   return pieces;
-}
-
-function isSame(a: FileStamp | undefined, b: FileStamp | undefined): boolean {
-  return a?.size === b?.size && a?.modifiedAt === b?.modifiedAt &&
-    a?.changedAt === b?.changedAt;
 }
 
 function checkJob(
@@ -272,7 +288,7 @@ function adopt(
     if (options.mayChange || evidence >= MIN_EVIDENCE_BYTES) {
       // A record is written when all it speaks of has reached the disk; what
       // was found by reading may be in memory only.
-      const isSynced = isSame(record?.files[i], file);
+      const isSynced = isSameFile(record?.files[i], file);
       storage.adopt(i, { isSynced });
     } else if (!isWhole || file.size !== layout.fileLength(i)) {
       foreign.push(storage.pathOf(i));

@@ -1,0 +1,233 @@
+/**
+ * `VerifiedReader`: the bytes of verified pieces, for others, and never any
+ * other bytes.
+ *
+ * After its pieces were verified, anybody can change a file, cut it or take it
+ * away. Whoever does so changes its times before the first new byte can be
+ * read. So the reader reads first and looks then: if the file is what it was,
+ * the bytes are those that were verified. If not, every piece of the file is
+ * in doubt: it is hashed as it is read, and given if the hash is right.
+ *
+ * What this process writes changes a file too, and is verified. As long as it
+ * does, nobody else can be told apart who writes to the same file.
+ *
+ * @module
+ */
+
+import { Bitfield } from "../bytes/bitfield.ts";
+import { HASH_LENGTH, hashesEqual, Sha1 } from "../bytes/hash.ts";
+import { StorageError } from "../errors.ts";
+import type { Block, PieceLayout } from "../metainfo/layout.ts";
+import {
+  type FileFacts,
+  type FileStorage,
+  isSameFile,
+} from "./file_storage.ts";
+import { PieceReader } from "./piece_reader.ts";
+
+/** A piece in doubt is read in parts, so that a large one needs no large buffer. */
+const PART_LENGTH = 256 * 1024;
+
+/**
+ * A read that takes longer waits for the disk, not for the page cache; or it
+ * has lost its turn on a busy machine.
+ */
+const SLOW_READ_MS = 20;
+
+/**
+ * So many reads are warmed off the event loop after a slow one. A slow disk
+ * holds up the loop with one read in so many then; a busy machine, whose reads
+ * come from the cache, does not pay for all of them.
+ */
+const WARMED_READS = 32;
+
+/** Options for {@linkcode VerifiedReader}. */
+export interface VerifiedReaderOptions {
+  /** Where the files lie, and who changes them for us. */
+  storage: FileStorage;
+  /** The SHA-1 of every piece. */
+  pieceHashes: Uint8Array;
+  /** What each file was like before its pieces were verified. */
+  facts: readonly (FileFacts | undefined)[];
+  /**
+   * Hears of a piece that was verified, and is not on disk any more.
+   *
+   * @param index The piece.
+   */
+  onLost: (index: number) => void;
+}
+
+/** What a file was like when its pieces could be trusted. */
+interface Stamp {
+  facts: FileFacts | undefined;
+  /** Our own changes until then. */
+  changes: number;
+  /** Whether a file that looks the same may be another. */
+  isFresh: boolean;
+}
+
+/** Reads pieces that were verified. */
+export class VerifiedReader implements Disposable {
+  readonly #layout: PieceLayout;
+  readonly #options: VerifiedReaderOptions;
+  readonly #reader: PieceReader;
+  readonly #stamps = new Map<number, Stamp>();
+  /** Pieces that must be hashed before they are given. */
+  readonly #doubtful: Bitfield;
+  #part: Uint8Array | undefined;
+  #toWarm = 0;
+
+  /**
+   * Opens nothing yet.
+   *
+   * @param layout Where the pieces lie.
+   * @param options The files.
+   */
+  constructor(layout: PieceLayout, options: VerifiedReaderOptions) {
+    const { storage } = options;
+    this.#layout = layout;
+    this.#options = options;
+    this.#doubtful = new Bitfield(layout.pieceCount);
+    const files = Array.from({ length: layout.fileCount }, (_, file) => file);
+    this.#reader = new PieceReader(
+      layout,
+      files.map((file) =>
+        storage.isOnDisk(file) ? storage.pathOf(file) : undefined
+      ),
+    );
+  }
+
+  /** Whether the disk is so slow that reads should be warmed first. */
+  get isSlow(): boolean {
+    return this.#toWarm > 0;
+  }
+
+  /**
+   * Reads a part of a verified piece.
+   *
+   * @param part Which; a block, or several that follow each other.
+   * @param buffer Filled with the bytes.
+   * @returns Whether they are those that were verified. If not, the owner has
+   * heard that the piece is lost.
+   */
+  readSync(part: Block, buffer: Uint8Array): boolean {
+    const startedAt = performance.now();
+    const isRead = this.#read(part, buffer);
+    if (performance.now() - startedAt > SLOW_READ_MS) {
+      this.#toWarm = WARMED_READS;
+    }
+    return isRead;
+  }
+
+  /**
+   * Reads off the event loop what {@linkcode VerifiedReader.readSync} will
+   * read then.
+   *
+   * @param part Which; a block, or several that follow each other.
+   * @param buffer Room for the bytes; what it holds then means nothing.
+   */
+  async warm(part: Block, buffer: Uint8Array): Promise<void> {
+    this.#toWarm = Math.max(0, this.#toWarm - 1);
+    await this.#reader.warm(this.#offsetOf(part), buffer);
+  }
+
+  /** Closes the files. */
+  [Symbol.dispose](): void {
+    this.#reader[Symbol.dispose]();
+  }
+
+  #offsetOf({ index, begin }: Block): number {
+    return this.#layout.pieceOffset(index) + begin;
+  }
+
+  #read(part: Block, buffer: Uint8Array): boolean {
+    const { index, length } = part;
+    try {
+      if (!this.#doubtful.has(index)) {
+        const isThere = this.#reader.readSync(this.#offsetOf(part), buffer);
+        const isSame = this.#look(this.#offsetOf(part), length);
+        if (isThere && isSame) return true;
+      }
+      if (this.#readHashed(part, buffer)) return true;
+    } catch (error) {
+      if (!(error instanceof StorageError)) throw error;
+    }
+    this.#doubtful.add(index);
+    this.#options.onLost(index);
+    return false;
+  }
+
+  /**
+   * Reads a part, and hashes the whole piece in the same go: whatever happens
+   * to the file meanwhile, the bytes are those that were hashed.
+   */
+  #readHashed({ index, begin }: Block, buffer: Uint8Array): boolean {
+    const offset = this.#layout.pieceOffset(index);
+    const length = this.#layout.pieceSize(index);
+    this.#look(offset, length);
+    this.#part ??= new Uint8Array(PART_LENGTH);
+    const hash = new Sha1();
+    for (let at = 0; at < length; at += PART_LENGTH) {
+      const part = this.#part.subarray(0, Math.min(PART_LENGTH, length - at));
+      if (!this.#reader.readSync(offset + at, part)) return false;
+      hash.update(part);
+      copyOverlap({ bytes: part, at }, { bytes: buffer, at: begin });
+    }
+    const wanted = this.#options.pieceHashes.subarray(
+      index * HASH_LENGTH,
+      (index + 1) * HASH_LENGTH,
+    );
+    if (!hashesEqual(hash.digest(), wanted)) return false;
+    this.#doubtful.delete(index);
+    // This puts it in doubt again if it has changed since.
+    this.#look(offset, length);
+    return true;
+  }
+
+  #firstStamp(file: number): Stamp {
+    const facts = this.#options.facts[file];
+    return { facts, changes: 0, isFresh: facts?.isFresh === true };
+  }
+
+  /**
+   * Looks at the files that some bytes lie in; tells whether they are what they
+   * were. If not, all their pieces are in doubt from now on.
+   */
+  #look(offset: number, length: number): boolean {
+    const { storage } = this.#options;
+    let isSame = true;
+    for (const { file } of this.#layout.spans(offset, length)) {
+      if (!storage.isOnDisk(file)) continue;
+      const known = this.#stamps.get(file) ?? this.#firstStamp(file);
+      const facts = storage.inspect(file);
+      if (isSameFile(facts, known.facts) && !known.isFresh) continue;
+      const changes = storage.changesOf(file);
+      const isOurs = changes !== known.changes;
+      const isFresh = !isOurs && facts?.isFresh === true;
+      this.#stamps.set(file, { facts, changes, isFresh });
+      if (isOurs) continue;
+      isSame = false;
+      this.#reader.forget(file);
+      const { first, end } = this.#layout.filePieces(file);
+      for (let index = first; index < end; index++) this.#doubtful.add(index);
+    }
+    return isSame;
+  }
+}
+
+interface Stretch {
+  bytes: Uint8Array;
+  /** Where it begins in the piece. */
+  at: number;
+}
+
+/** Copies what two stretches of a piece have in common. */
+function copyOverlap(from: Stretch, to: Stretch): void {
+  const begin = Math.max(from.at, to.at);
+  const end = Math.min(from.at + from.bytes.length, to.at + to.bytes.length);
+  if (begin >= end) return;
+  to.bytes.set(
+    from.bytes.subarray(begin - from.at, end - from.at),
+    begin - to.at,
+  );
+}
