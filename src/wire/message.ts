@@ -258,13 +258,19 @@ export function frameLength(message: Message): number {
  * Writes messages one after the other, for one write to the socket.
  *
  * @param messages What to say.
+ * @param room Where to write them, if it is large enough; else a new buffer is.
  * @returns Their frames.
  */
-export function encodeMessages(messages: readonly Message[]): Uint8Array {
+export function encodeMessages(
+  messages: readonly Message[],
+  room?: Uint8Array,
+): Uint8Array {
   let total = 0;
   for (const message of messages) total += frameLength(message);
-  const bytes = new Uint8Array(total);
-  const view = new DataView(bytes.buffer);
+  const bytes = room && room.length >= total
+    ? room.subarray(0, total)
+    : new Uint8Array(total);
+  const view = new DataView(bytes.buffer, bytes.byteOffset);
   let at = 0;
   for (const message of messages) {
     const length = frameLength(message);

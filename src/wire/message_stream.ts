@@ -172,14 +172,31 @@ export class MessageDecoderStream
   }
 }
 
-/** Batches of messages in, bytes out: one chunk for each batch. */
+/** A batch of blocks fits; a larger one is rare and gets a buffer of its own. */
+const MAX_KEPT_LENGTH = 512 * 1024;
+
+/**
+ * Batches of messages in, bytes out: one chunk for each batch.
+ *
+ * A chunk is a view into one of two buffers in turn: it holds until the chunk
+ * after the next is asked for. `pipeTo` asks for one while another is being
+ * written, which is just what this allows.
+ */
 export class MessageEncoderStream
   extends TransformStream<readonly Message[], Uint8Array> {
   /** A stream that may be written to at once. */
   constructor() {
+    let next: Uint8Array = new Uint8Array(0);
+    let last: Uint8Array = new Uint8Array(0);
     super({
       transform(messages, controller) {
-        controller.enqueue(encodeMessages(messages));
+        const bytes = encodeMessages(messages, next);
+        controller.enqueue(bytes);
+        // Who sends much once will do so again.
+        if (bytes.length <= MAX_KEPT_LENGTH) {
+          next = new Uint8Array(bytes.buffer);
+        }
+        [next, last] = [last, next];
       },
     });
   }
