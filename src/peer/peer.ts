@@ -4,7 +4,7 @@
  *
  * ```
  *   connection → MessageDecoderStream → handler.onMessages
- *   send() → outbox → MessageEncoderStream → connection
+ *   send(), handler.onIdle → outbox → MessageEncoderStream → connection
  * ```
  *
  * @module
@@ -15,6 +15,7 @@ import { NetworkError } from "../errors.ts";
 import { type Connection, readableOf, writableOf } from "../net/connection.ts";
 import { RateMeter } from "../policy/rate.ts";
 import { TaskGroup } from "../task_group.ts";
+import { supportsExtensions, supportsFast } from "../wire/handshake.ts";
 import { frameLength, type Message } from "../wire/message.ts";
 import {
   MessageDecoderStream,
@@ -49,6 +50,13 @@ export interface PeerHandler {
    * @returns A promise to slow the peer down until it is fulfilled.
    */
   onMessages(peer: Peer, messages: readonly Message[]): Promise<void> | void;
+  /**
+   * All that was said is on its way: the place to say what should not wait in
+   * memory, such as blocks. Bytes that were sent before are free again.
+   *
+   * @param peer To whom more could be said.
+   */
+  onIdle?(peer: Peer): void;
 }
 
 /** What a peer is made of. */
@@ -57,6 +65,8 @@ export interface PeerOptions {
   connection: Connection;
   /** The peer's own identity. */
   peerId: Uint8Array;
+  /** What both sides said that they speak, beyond BEP 3. */
+  reserved: Uint8Array;
   /** The number of pieces of the torrent. */
   pieceCount: number;
   /** Whether the peer connected to us, rather than we to it. */
@@ -75,6 +85,12 @@ export class Peer {
   readonly state: PeerState;
   /** The bytes of blocks that came from the peer. */
   readonly received: RateMeter = new RateMeter();
+  /** The bytes of blocks that went to the peer. */
+  readonly sent: RateMeter = new RateMeter();
+  /** Whether both sides speak the extension protocol (BEP 10). */
+  readonly supportsExtensions: boolean;
+  /** When the connection was opened, in milliseconds. */
+  readonly connectedAt: number = performance.now();
 
   readonly #connection: Connection;
   readonly #pieceCount: number;
@@ -96,7 +112,10 @@ export class Peer {
     this.peerId = options.peerId;
     this.isIncoming = options.isIncoming;
     this.#pieceCount = options.pieceCount;
-    this.state = new PeerState(options.pieceCount);
+    this.supportsExtensions = supportsExtensions(options.reserved);
+    this.state = new PeerState(options.pieceCount, {
+      supportsFast: supportsFast(options.reserved),
+    });
   }
 
   /** For how long our limits kept back what the peer had sent, in ms. */
@@ -118,6 +137,11 @@ export class Peer {
     if (this.#outboxBytes > MAX_OUTBOX_BYTES) {
       this.close(new NetworkError("The peer does not read what we send"));
     }
+    this.#wake?.();
+  }
+
+  /** Asks for {@linkcode PeerHandler.onIdle}, as soon as that is so. */
+  wake(): void {
     this.#wake?.();
   }
 
@@ -153,7 +177,7 @@ export class Peer {
       await using tasks = new TaskGroup({ signal: ending });
       tasks.signal.addEventListener("abort", close);
       tasks.spawn(() => this.#read(handler));
-      tasks.spawn((signal) => this.#write(signal));
+      tasks.spawn((signal) => this.#write(handler, signal));
       tasks.spawn((signal) => this.#watch(signal));
       await tasks.join();
     } finally {
@@ -173,31 +197,35 @@ export class Peer {
     throw new NetworkError("The peer hung up");
   }
 
-  async #write(signal: AbortSignal): Promise<void> {
+  async #write(handler: PeerHandler, signal: AbortSignal): Promise<void> {
     const encoder = new MessageEncoderStream();
     const piped = encoder.readable.pipeTo(writableOf(this.#connection), {
       signal,
     });
     const writer = encoder.writable.getWriter();
-    await Promise.all([piped, this.#feed(writer, signal)]);
+    await Promise.all([piped, this.#feed(writer, { handler, signal })]);
   }
 
   async #feed(
     writer: WritableStreamDefaultWriter<readonly Message[]>,
-    signal: AbortSignal,
+    { handler, signal }: { handler: PeerHandler; signal: AbortSignal },
   ): Promise<void> {
     while (!signal.aborted) {
-      if (this.#outbox.length === 0) await this.#somethingToSay(signal);
+      if (this.#outbox.length === 0) handler.onIdle?.(this);
+      if (this.#outbox.length === 0) {
+        await this.#woken(signal);
+        continue;
+      }
       const batch = this.#outbox;
       this.#outbox = [];
       this.#outboxBytes = 0;
-      // The stream takes a batch when the one before it is on the wire.
+      // The stream encodes a batch when the one before it is on its way.
       await writer.write(batch);
       this.#lastSentAt = performance.now();
     }
   }
 
-  async #somethingToSay(signal: AbortSignal): Promise<void> {
+  async #woken(signal: AbortSignal): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#wake = resolve;
     signal.addEventListener("abort", this.#wake, { once: true });

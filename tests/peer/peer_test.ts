@@ -26,6 +26,7 @@ function peerOf(options?: MemoryConnectionOptions) {
   const peer = new Peer({
     connection: ours,
     peerId: new Uint8Array(20).fill(20),
+    reserved: new Uint8Array(8),
     pieceCount: PIECES,
     isIncoming: false,
   });
@@ -340,6 +341,7 @@ Deno.test("Peer.run() blames no peer for what our own limits keep back", async (
   const peer = new Peer({
     connection,
     peerId: new Uint8Array(20).fill(20),
+    reserved: new Uint8Array(8),
     pieceCount: PIECES,
     isIncoming: false,
   });

@@ -15,6 +15,8 @@ export interface MemoryConnectionOptions {
   capacity?: number;
   /** How many bytes one read gives at most. */
   maxRead?: number;
+  /** Where the first end is connected to. */
+  remote?: Endpoint;
 }
 
 /** The bytes on their way in one direction. */
@@ -191,10 +193,14 @@ export class MemoryConnection implements Connection {
 export function memoryConnections(
   options: MemoryConnectionOptions = {},
 ): [MemoryConnection, MemoryConnection] {
-  const { capacity = 64 * 1024, maxRead = Infinity } = options;
+  const {
+    capacity = 64 * 1024,
+    maxRead = Infinity,
+    remote = { hostname: "192.0.2.2", port: 6882 },
+  } = options;
   const [there, back] = [new Pipe(capacity), new Pipe(capacity)];
   return [
-    new MemoryConnection({ hostname: "192.0.2.2", port: 6882 }, {
+    new MemoryConnection(remote, {
       incoming: back,
       outgoing: there,
       maxRead,
