@@ -174,6 +174,19 @@ export class PeerList {
   }
 
   /**
+   * Whether there is a candidate to dial now.
+   *
+   * @param now The time in milliseconds.
+   * @returns Whether {@linkcode PeerList.next} gives one.
+   */
+  hasNext(now: number): boolean {
+    for (const entry of this.#entries.values()) {
+      if (entry.state === "idle" && entry.notBefore <= now) return true;
+    }
+    return false;
+  }
+
+  /**
    * The best candidate to dial now; it counts as `dialling` from here on.
    *
    * @param now The time in milliseconds.
@@ -249,6 +262,13 @@ export class PeerList {
       entry.notBefore = now + RECONNECT_PAUSE_MS;
     } else {
       this.#backOff(entry, now);
+    }
+  }
+
+  /** Forgets who was named by trackers, and is not connected. */
+  forgetTracked(): void {
+    for (const [key, { source, state }] of this.#entries) {
+      if (source === "tracker" && state === "idle") this.#entries.delete(key);
     }
   }
 

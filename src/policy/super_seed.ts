@@ -83,8 +83,14 @@ class Pupil {
     this.retryAt = now + GREETING_MS;
   }
 
-  /** Who has not begun with the last piece, choked perhaps, needs no other. */
+  /**
+   * Who has not begun with the last piece, choked perhaps, needs no other. But
+   * who gets all pieces from us is shown the last two at once: libtorrent takes
+   * us for a seed then, and leaves a seed of which it wants nothing just now.
+   */
   get hasRoom(): boolean {
+    const isLast = this.shown.count === this.shown.length - 1;
+    if (isLast && !this.have.isEmpty) return true;
     if (this.open.size >= SHOWN_AT_A_TIME) return false;
     for (const { isBegun } of this.open.values()) if (!isBegun) return false;
     return true;

@@ -441,3 +441,20 @@ Deno.test("PeerList has every endpoint in one state only", () => {
     }
   }
 });
+
+Deno.test("PeerList.forgetTracked() keeps the user's, and who is connected", () => {
+  const list = new PeerList({ random: () => 0 });
+  const [user, tracked, connected] = [1, 2, 3].map((port) => ({
+    hostname: "192.0.2.1",
+    port,
+  }));
+  list.add(user!, { source: "user" });
+  list.add(tracked!, { source: "tracker" });
+  list.add(connected!, { source: "tracker" });
+  list.connected(connected!);
+  list.forgetTracked();
+  assertEquals(list.size, 2);
+  assertEquals(list.next(0)?.endpoint, user);
+  assertEquals(list.next(0), undefined);
+  assertEquals(list.connected(connected!), false);
+});

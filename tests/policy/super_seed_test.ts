@@ -118,7 +118,7 @@ Deno.test("SuperSeeder does not wait for one that has no neighbours", () => {
   const scene = new Scene(4);
   scene.join("a", "....");
   assertEquals(scene.shows(), "a0");
-  for (const next of ["a1", "a2", "a3", ""]) {
+  for (const next of ["a1", "a2 a3", "", ""]) {
     const index = scene.have.get("a")!.count;
     scene.gains("a", index);
     assertEquals(scene.shows(), next);
@@ -131,6 +131,16 @@ Deno.test("SuperSeeder does not wait for one that has no neighbours", () => {
   assertEquals(bored.shows(), "a0 b1");
   bored.gains("a", 0);
   assertEquals(bored.shows(), "a2");
+});
+
+Deno.test("SuperSeeder shows the last two pieces at once, so that nobody has a seed and no wish", () => {
+  const scene = new Scene(4);
+  scene.join("a", "....");
+  assertEquals(scene.shows(), "a0");
+  scene.gains("a", 0);
+  assertEquals(scene.shows(), "a1");
+  scene.gains("a", 1);
+  assertEquals(scene.shows(), "a2 a3");
 });
 
 Deno.test("SuperSeeder gives little to one that passes nothing on", () => {
