@@ -26,6 +26,7 @@
  *   peers: [],
  *   maxPeers: 50,
  *   canRead: true,
+ *   canWrite: true,
  *   mustCheckAll: false,
  *   mayOverwrite: false,
  *   isCheckOnly: false,
@@ -58,6 +59,7 @@ export type {
 } from "./torrent/events.ts";
 export { Session, type SessionOptions } from "./torrent/session.ts";
 export { Torrent, type TorrentOptions } from "./torrent/torrent.ts";
+export type { SeedingGoal } from "./torrent/options.ts";
 export {
   type TrackerChoice,
   type TrackerSelection,

@@ -5,8 +5,13 @@
  * @module
  */
 
+import type { Bitfield } from "../bytes/bitfield.ts";
 import { ProtocolError, type StorageError } from "../errors.ts";
-import type { Block, PieceLayout } from "../metainfo/layout.ts";
+import {
+  type Block,
+  BLOCK_LENGTH,
+  type PieceLayout,
+} from "../metainfo/layout.ts";
 import type { Peer } from "../peer/peer.ts";
 import { Blame } from "../policy/blame.ts";
 import type {
@@ -49,6 +54,8 @@ export interface DownloadHandler {
   onPiece(index: number): void;
   /** A piece came whose hash was wrong. */
   onMismatch(index: number): void;
+  /** A peer has pieces that it did not have before, or says it has none. */
+  onGained(peer: Peer, pieces: Iterable<number>): void;
   /** A peer gave what was wrong: it must go for good. */
   onLiar(peer: Peer): void;
   /** The disk refuses: nothing more can be done. */
@@ -63,19 +70,42 @@ export interface DownloadOptions {
   picker: PiecePicker;
   /** Who hears of it. */
   handler: DownloadHandler;
+  /** How fast blocks may come, in bytes per second, if limited. */
+  maxRate?: number | undefined;
 }
 
 /** A peer as a source of blocks. */
 class Source {
-  readonly window = new RequestWindow();
+  readonly window: RequestWindow;
   /** When the last block came, or the peer began to serve us. */
-  lastBlockAt = 0;
+  #lastBlockAt = 0;
+  /** For how long our own limits had kept it back by then. */
+  #heldMs = 0;
   /** When the newest request was sent that has been answered. */
   newestAnswered = -Infinity;
+  /** Whether it owed us blocks for long, and has not sent one since. */
+  isSnubbing = false;
   unasked = 0;
   isLiar = false;
 
-  constructor(readonly peer: Peer, readonly seat: PickerPeer) {}
+  constructor(
+    readonly peer: Peer,
+    readonly seat: PickerPeer,
+    maxBytesPerSecond: number | undefined,
+  ) {
+    this.window = new RequestWindow({ maxBytesPerSecond });
+  }
+
+  /** The peer has sent a block, or has reason to begin now. */
+  begin(now: number): void {
+    this.#lastBlockAt = now;
+    this.#heldMs = this.peer.heldMs;
+  }
+
+  /** For how long the peer has sent nothing, though it could have. */
+  silentMs(now: number): number {
+    return now - this.#lastBlockAt - (this.peer.heldMs - this.#heldMs);
+  }
 }
 
 /** The receiving side of one torrent. */
@@ -87,6 +117,7 @@ export class Download {
   readonly #store: PieceStore;
   readonly #picker: PiecePicker;
   readonly #handler: DownloadHandler;
+  readonly #maxRate: number | undefined;
   readonly #sources = new Map<Peer, Source>();
   /** Also of peers that have left: they may still turn out to be liars. */
   readonly #sourceOf = new WeakMap<PickerPeer, Source>();
@@ -103,6 +134,7 @@ export class Download {
     this.#store = options.store;
     this.#picker = options.picker;
     this.#handler = options.handler;
+    this.#maxRate = options.maxRate;
   }
 
   /**
@@ -122,12 +154,23 @@ export class Download {
   }
 
   /**
+   * Whether a peer serves us and does not send what it was asked for.
+   *
+   * @param peer The peer.
+   * @returns Whether it has not for some time.
+   */
+  isSnubbing(peer: Peer): boolean {
+    return this.#sources.get(peer)?.isSnubbing ?? false;
+  }
+
+  /**
    * A peer has come.
    *
    * @param peer The peer.
    */
   join(peer: Peer): void {
-    const source = new Source(peer, this.#picker.join(peer.state.have));
+    const seat = this.#picker.join(peer.state.have);
+    const source = new Source(peer, seat, this.#maxRate);
     this.#sources.set(peer, source);
     this.#sourceOf.set(source.seat, source);
   }
@@ -172,10 +215,8 @@ export class Download {
    */
   tick(now: number): void {
     for (const source of this.#sources.values()) {
-      if (!source.peer.state.peerChoking) {
-        this.#releaseLate(source, now);
-        this.#releaseSnubbed(source, now);
-      }
+      this.#releaseLate(source, now);
+      this.#releaseSnubbed(source, now);
       this.#updateInterest(source);
       this.#refill(source, now);
     }
@@ -224,19 +265,45 @@ export class Download {
         return this.#discard(this.#picker.releaseAll(source.seat));
       case "unchoke":
         state.peerChoking = false;
-        source.lastBlockAt = now;
+        this.#picker.unchoked(source.seat);
+        source.begin(now);
         source.window.resumed();
         return;
       case "have":
         if (state.receiveHave(message.index)) {
           this.#picker.gained(source.seat, message.index);
+          this.#handler.onGained(source.peer, [message.index]);
         }
         return;
-      case "bitfield": {
-        const gained = state.receiveBitfield(message.bitfield);
-        return this.#picker.gainedAll(source.seat, gained);
-      }
+      case "bitfield":
+        return this.#gainAll(source, state.receiveBitfield(message.bitfield));
+      case "have_all":
+        return this.#gainAll(source, state.receiveHaveAll());
+      case "have_none":
+        state.receiveHaveNone();
+        return this.#handler.onGained(source.peer, []);
+      case "allowed_fast":
+        state.receiveAllowedFast(message.index);
+        return;
+      case "suggest_piece":
+        return state.receiveSuggestPiece(message.index);
+      case "reject_request":
+        return this.#receiveReject(source, message, now);
     }
+  }
+
+  #gainAll({ peer, seat }: Source, gained: Bitfield): void {
+    this.#picker.gainedAll(seat, gained);
+    this.#handler.onGained(peer, gained);
+  }
+
+  #receiveReject(source: Source, block: Block, now: number): void {
+    const { wasAsked, abandoned } = this.#picker.rejected(source.seat, {
+      block,
+      now,
+    });
+    this.#discard(abandoned);
+    source.peer.state.receiveRejectRequest(wasAsked);
   }
 
   #receiveBlock(
@@ -249,7 +316,8 @@ export class Download {
     source.peer.received.add(block.length, now);
     this.received.add(block.length, now);
     if (receipt.askedAt !== undefined) {
-      source.lastBlockAt = now;
+      source.isSnubbing = false;
+      source.begin(now);
       const { askedAt } = receipt;
       source.newestAnswered = Math.max(source.newestAnswered, askedAt);
       source.window.received(block.length, { askedAt, now });
@@ -271,25 +339,44 @@ export class Download {
   /** Asks for as many blocks as the window has room for. */
   #refill(source: Source, now: number): void {
     const { peer, seat, window } = source;
-    if (peer.state.peerChoking || !peer.state.amInterested) return;
-    const room = window.size - seat.requests.size;
+    const { peerChoking, allowedFast, amInterested, reqq } = peer.state;
+    if (!amInterested || (peerChoking && allowedFast.size === 0)) return;
+    // Who has no way to say how many it takes, takes what others ask for.
+    const size = peer.supportsExtensions
+      ? Math.min(window.size, reqq)
+      : window.size;
+    const room = size - seat.requests.size;
     const least = Math.min(MAX_REFILL, window.size * REFILL_SHARE);
     if (room < Math.max(1, least)) return;
     const isIdle = seat.requests.size === 0;
-    const patience = Math.max(MIN_PATIENCE_MS, 2 * (window.latency ?? 0));
-    const blocks = this.#choose(seat, { count: room, now, patience });
+    const patience = this.#limitMs() +
+      Math.max(MIN_PATIENCE_MS, 2 * (window.latency ?? 0));
+    const blocks = this.#choose(seat, {
+      count: room,
+      now,
+      patience,
+      only: peerChoking ? allowedFast : undefined,
+    });
     if (isIdle) {
       if (blocks.length === 0) window.resumed();
-      else source.lastBlockAt = now;
+      else source.begin(now);
     }
     peer.send(
       ...blocks.map((block): Message => ({ type: "request", ...block })),
     );
   }
 
+  /** How long our own limit needs for all that was asked for. */
+  #limitMs(): number {
+    if (this.#maxRate === undefined) return 0;
+    let blocks = 0;
+    for (const { seat } of this.#sources.values()) blocks += seat.requests.size;
+    return blocks * BLOCK_LENGTH * 1000 / this.#maxRate;
+  }
+
   #choose(seat: PickerPeer, options: PickOptions): Block[] {
     const blocks = this.#picker.pick(seat, options);
-    if (blocks.length > 0) return blocks;
+    if (blocks.length > 0 || options.only) return blocks;
     const passedOn = this.#picker.takeOver(seat, options.now);
     this.#discard(passedOn);
     return passedOn.length > 0 ? this.#picker.pick(seat, options) : blocks;
@@ -314,9 +401,10 @@ export class Download {
   /** A peer that has stopped sending: all that it was asked for is free. */
   #releaseSnubbed(source: Source, now: number): void {
     const { seat, window } = source;
-    if (seat.requests.size === 0 || now - source.lastBlockAt < SNUB_MS) return;
+    if (seat.requests.size === 0 || source.silentMs(now) < SNUB_MS) return;
     window.stalled();
-    source.lastBlockAt = now;
+    source.isSnubbing = true;
+    source.begin(now);
     this.#discard(this.#picker.stalled(seat));
   }
 

@@ -11,9 +11,15 @@
  * - `checking`: it reads what lies on disk;
  * - `downloading`: pieces are missing;
  * - `complete`: every piece is verified and on disk;
+ * - `seeding`: it serves others;
  * - `stopped`: it does nothing any more.
  */
-export type TorrentPhase = "checking" | "downloading" | "complete" | "stopped";
+export type TorrentPhase =
+  | "checking"
+  | "downloading"
+  | "complete"
+  | "seeding"
+  | "stopped";
 
 /** Something that happened. */
 export type TorrentEvent =
@@ -27,6 +33,7 @@ export type TorrentEvent =
   | { type: "peer_unreachable"; peer: string; message: string }
   | { type: "peer_disconnected"; peer: string; message: string }
   | { type: "peer_banned"; peer: string }
+  | { type: "piece_lost"; index: number }
   | { type: "notice"; message: string };
 
 /** How a torrent stands. */
@@ -53,6 +60,10 @@ export interface TorrentStats {
   wastedBytes: number;
   /** How fast blocks come, in bytes per second. */
   bytesPerSecond: number;
+  /** The bytes of blocks that went to peers in this run. */
+  sentBytes: number;
+  /** How fast blocks go, in bytes per second. */
+  sentPerSecond: number;
   /** The time until the download is complete, in seconds, if it can be told. */
   secondsLeft: number | undefined;
   /** How many peers are connected. */
@@ -61,6 +72,8 @@ export interface TorrentStats {
   seeds: number;
   /** How many of them serve us. */
   serving: number;
+  /** How many of them we serve. */
+  served: number;
   /** How many addresses are known that could be dialled. */
   candidates: number;
   /** How many peers were banned. */

@@ -9,8 +9,10 @@ import { NetworkError, ProtocolError, SelfConnectionError } from "../errors.ts";
 import type { Metainfo } from "../metainfo/metainfo.ts";
 import type { Connection } from "../net/connection.ts";
 import { dialTcp, listenTcp, type TcpListener } from "../net/tcp.ts";
+import { type Limits, throttle } from "../net/throttle.ts";
 import { UdpSocket } from "../net/udp.ts";
 import { acceptConnection } from "../peer/connect.ts";
+import { ConnectionBudget } from "../policy/connection_budget.ts";
 import { TokenBucket } from "../policy/token_bucket.ts";
 import { TaskGroup } from "../task_group.ts";
 import { AnnounceSlots } from "../tracker/announce_slots.ts";
@@ -27,10 +29,15 @@ const MAX_SILENT = 64;
  */
 const NO_PORT = 1;
 
+/** As many as other clients have for all torrents. */
+const DEFAULT_MAX_PEERS = 200;
+
 /** Options for {@linkcode Session}. */
 export interface SessionOptions {
   /** The ports to try to listen on, in order; none to not listen. */
   listenPorts: readonly number[];
+  /** How many peers all torrents may have together; 200 if not given. */
+  maxPeers?: number | undefined;
   /** How fast all peers may send to us, in bytes per second, if limited. */
   maxDownloadRate?: number | undefined;
   /** How fast we may send to all peers, in bytes per second, if limited. */
@@ -48,8 +55,10 @@ export class Session implements AsyncDisposable {
   readonly #torrents = new Map<string, Torrent>();
   readonly #listener: TcpListener | undefined;
   readonly #announceSlots = new AnnounceSlots();
+  readonly #connections: ConnectionBudget<string>;
   readonly #tasks = new TaskGroup();
   readonly #limits: Limits;
+  readonly #maxDownloadRate: number | undefined;
   /** Connections that have not shaken hands yet, the oldest first. */
   readonly #silent = new Set<Connection>();
   #udpSocket: UdpSocket | undefined;
@@ -60,6 +69,10 @@ export class Session implements AsyncDisposable {
    * @param options Where, and how wide.
    */
   constructor(options: SessionOptions) {
+    this.#connections = new ConnectionBudget(
+      options.maxPeers ?? DEFAULT_MAX_PEERS,
+    );
+    this.#maxDownloadRate = options.maxDownloadRate;
     this.#limits = {
       download: bucketsOf(options.maxDownloadRate),
       upload: bucketsOf(options.maxUploadRate),
@@ -105,8 +118,16 @@ export class Session implements AsyncDisposable {
         peerId: this.#peerId,
         trackerKey: this.#trackerKey,
         port: this.port ?? NO_PORT,
-        dial: dialTcp,
+        dial: async (endpoint, options) =>
+          throttle(await dialTcp(endpoint, options), this.#limits),
+        maxDownloadRate: this.#maxDownloadRate,
         announceSlots: this.#announceSlots,
+        seats: {
+          take: () => this.#connections.take(key),
+          release: () => this.#connections.release(key),
+          isOverdrawn: () => this.#connections.isOverdrawn(key),
+          close: () => this.#connections.close(key),
+        },
       },
     });
     this.#torrents.set(key, torrent);

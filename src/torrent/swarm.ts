@@ -32,6 +32,15 @@ const USELESS_MS = 120_000;
 /** Connections from outside that are taken when the swarm is full of ours. */
 const SPARE_FOR_INCOMING = 8;
 
+/** Who has said nothing for so long makes room for somebody who knocks. */
+const SILENT_MS = 5_000;
+
+/**
+ * Two peers that dial each other at once have two connections within such a
+ * time. A second one that comes later tells that the first is dead.
+ */
+const SIMULTANEOUS_MS = 10_000;
+
 /** What the owner of a swarm hears of it. */
 export interface SwarmHandler {
   /** A peer has come. */
@@ -42,6 +51,20 @@ export interface SwarmHandler {
   onUnreachable(endpoint: Endpoint, error: Error): void;
   /** Messages have arrived; a promise slows the peer down. */
   onMessages(peer: Peer, messages: readonly Message[]): Promise<void> | void;
+  /** A peer has taken all that was said to it. */
+  onIdle(peer: Peer): void;
+}
+
+/** A torrent's part of the connections that all torrents may have. */
+export interface Seats {
+  /** Asks for one more; it is released in the end. */
+  take(): boolean;
+  /** A connection has ended, or has not come about. */
+  release(): void;
+  /** Whether another torrent is owed one of ours. */
+  isOverdrawn(): boolean;
+  /** No more will be asked for: what we have goes back. */
+  close(): void;
 }
 
 /** What a swarm is made of. */
@@ -56,6 +79,8 @@ export interface SwarmOptions {
   pieceCount: number;
   /** How many peers may be connected. */
   maxPeers: number;
+  /** How many of them all torrents together permit. */
+  seats: Seats;
   /** Who hears of it. */
   handler: SwarmHandler;
 }
@@ -64,7 +89,6 @@ export interface SwarmOptions {
 export class Swarm {
   readonly #options: SwarmOptions;
   readonly #peers = new Set<Peer>();
-  readonly #connectedAt = new WeakMap<Peer, number>();
   #tasks: TaskGroup | undefined;
   #dialling = 0;
   #banned = 0;
@@ -100,16 +124,28 @@ export class Swarm {
    * @param open The connection.
    */
   accept(open: OpenConnection): void {
-    const { candidates, maxPeers } = this.#options;
-    const { connection, theirs } = open;
+    const { candidates } = this.#options;
+    const { remote } = open.connection;
     if (
-      !this.#tasks || candidates.isBanned(connection.remote) ||
-      this.#isConnectedTo(theirs.peerId) ||
-      this.#peers.size >= maxPeers + SPARE_FOR_INCOMING
-    ) return connection.close();
+      !this.#tasks || candidates.isBanned(remote) || !this.#seatFor(remote)
+    ) return open.connection.close();
     this.#tasks.spawn((signal) =>
       this.#live(open, { isIncoming: true, signal })
     );
+  }
+
+  /** Takes a seat for somebody who knocks; another may have to go for that. */
+  #seatFor(remote: Endpoint): boolean {
+    const { candidates, maxPeers, seats } = this.#options;
+    const isFull = () => this.#peers.size >= maxPeers + SPARE_FOR_INCOMING;
+    if (!isFull() && seats.take()) return true;
+    const now = performance.now();
+    const goes = this.#silent(now) ??
+      candidates.outranked(remote, this.#unused(now));
+    if (!goes) return false;
+    this.#forget(goes);
+    goes.close(new NetworkError("The peer makes room for another one"));
+    return !isFull() && seats.take();
   }
 
   /**
@@ -131,17 +167,24 @@ export class Swarm {
   async run({ signal }: { signal: AbortSignal }): Promise<void> {
     await using tasks = new TaskGroup({ signal });
     this.#tasks = tasks;
-    tasks.spawn((signal) => this.#fill(signal));
-    await tasks.join();
+    try {
+      tasks.spawn((signal) => this.#fill(signal));
+      await tasks.join();
+    } finally {
+      this.#tasks = undefined;
+      this.#options.seats.close();
+    }
   }
 
   async #fill(signal: AbortSignal): Promise<void> {
-    const { candidates, maxPeers } = this.#options;
+    const { candidates, maxPeers, seats } = this.#options;
     while (!signal.aborted) {
       const now = performance.now();
       if (this.#peers.size >= maxPeers) this.#dropUseless(now);
+      if (seats.isOverdrawn()) this.#dropLeast(now);
       const room = this.#peers.size + this.#dialling < maxPeers &&
-        this.#dialling < MAX_DIALLING;
+        this.#dialling < MAX_DIALLING && candidates.hasNext(now) &&
+        seats.take();
       const candidate = room ? candidates.next(now) : undefined;
       if (candidate) {
         this.#dialling++;
@@ -169,7 +212,7 @@ export class Swarm {
     { endpoint, peerId }: Candidate,
     signal: AbortSignal,
   ): Promise<void> {
-    const { candidates, dial, handler, handshake } = this.#options;
+    const { candidates, dial, handler, handshake, seats } = this.#options;
     let open: OpenConnection;
     try {
       open = await openConnection(endpoint, {
@@ -179,6 +222,7 @@ export class Swarm {
         signal,
       });
     } catch (error) {
+      seats.release();
       if (error instanceof SelfConnectionError) {
         candidates.isOurs(endpoint);
       } else if (
@@ -201,20 +245,24 @@ export class Swarm {
     { connection, theirs }: OpenConnection,
     { isIncoming, signal }: { isIncoming: boolean; signal: AbortSignal },
   ): Promise<void> {
-    const { candidates, handler, pieceCount } = this.#options;
+    const { candidates, handler, handshake, pieceCount } = this.#options;
     const endpoint = connection.remote;
-    if (this.#isConnectedTo(theirs.peerId) || !candidates.connected(endpoint)) {
-      candidates.failed(endpoint, performance.now());
-      return connection.close();
-    }
     const peer = new Peer({
       connection,
       peerId: theirs.peerId,
+      reserved: handshake.reserved.map((bits, i) => bits & theirs.reserved[i]!),
       pieceCount,
       isIncoming,
     });
+    const twin = this.#twinOf(peer);
+    const isWanted = !twin || this.#isToReplace(twin, peer);
+    if (!isWanted || !candidates.connected(endpoint)) {
+      candidates.failed(endpoint, performance.now());
+      this.#options.seats.release();
+      return connection.close();
+    }
+    twin?.close(new NetworkError("The peer has connected another way"));
     this.#peers.add(peer);
-    this.#connectedAt.set(peer, performance.now());
     handler.onConnected(peer);
     let reason: Error | undefined;
     try {
@@ -226,7 +274,7 @@ export class Swarm {
       ) throw error;
       reason = error;
     } finally {
-      this.#peers.delete(peer);
+      this.#forget(peer);
       const now = performance.now();
       const wasUseful = !(reason instanceof ProtocolError) &&
         peer.received.total > 0;
@@ -236,22 +284,67 @@ export class Swarm {
     }
   }
 
-  #isConnectedTo(peerId: Uint8Array): boolean {
+  /** Who goes has no seat any more, even while it is still on its way out. */
+  #forget(peer: Peer): void {
+    if (this.#peers.delete(peer)) this.#options.seats.release();
+  }
+
+  /** Another connection to the same peer. */
+  #twinOf({ peerId }: Peer): Peer | undefined {
     for (const peer of this.#peers) {
-      if (hashesEqual(peer.peerId, peerId)) return true;
+      if (hashesEqual(peer.peerId, peerId)) return peer;
     }
-    return false;
+    return undefined;
+  }
+
+  /**
+   * Which of two connections to one peer stays. When both sides have dialled
+   * at once, both must keep the same: the one that the greater peer id began.
+   */
+  #isToReplace(old: Peer, young: Peer): boolean {
+    if (young.connectedAt - old.connectedAt > SIMULTANEOUS_MS) {
+      return young.isIncoming &&
+        young.endpoint.hostname === old.endpoint.hostname;
+    }
+    if (old.isIncoming === young.isIncoming) return false;
+    const { peerId } = this.#options.handshake;
+    return young.isIncoming === isLess(peerId, young.peerId);
   }
 
   /** When candidates wait, the peer that has been useless longest may go. */
   #dropUseless(now: number): void {
     if (this.#options.candidates.idleCount === 0) return;
-    for (const peer of this.#peers) {
-      const age = now - this.#connectedAt.get(peer)!;
-      if (age > USELESS_MS && peer.received.bytesPerSecond(now) === 0) {
-        peer.close(new NetworkError("The peer is of no use"));
-        return;
-      }
+    for (const peer of this.#unused(now)) {
+      if (now - peer.connectedAt < USELESS_MS) return;
+      return peer.close(new NetworkError("The peer is of no use"));
     }
   }
+
+  /** Another torrent is owed a connection: the least useful one goes. */
+  #dropLeast(now: number): void {
+    const [unused = [...this.#peers].at(-1)] = this.#unused(now);
+    unused?.close(new NetworkError("Another torrent needs the connection"));
+  }
+
+  /** Those who neither give nor take now; who came first is first. */
+  #unused(now: number): Peer[] {
+    return [...this.#peers].filter(({ received, sent }) =>
+      received.bytesPerSecond(now) === 0 && sent.bytesPerSecond(now) === 0
+    );
+  }
+
+  /** The peer that has said nothing for longest, if there is one. */
+  #silent(now: number): Peer | undefined {
+    for (const peer of this.#peers) {
+      const { have, peerInterested } = peer.state;
+      if (!have.isEmpty || peerInterested) continue;
+      if (now - peer.connectedAt > SILENT_MS) return peer;
+    }
+    return undefined;
+  }
+}
+
+function isLess(a: Uint8Array, b: Uint8Array): boolean {
+  const at = a.findIndex((byte, i) => byte !== b[i]);
+  return at >= 0 && a[at]! < b[at]!;
 }

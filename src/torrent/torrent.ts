@@ -1,9 +1,10 @@
 /**
- * `Torrent`: one download, from what lies on disk to the last verified piece.
+ * `Torrent`: one torrent, from what lies on disk to the last verified piece,
+ * and on until enough was given to others.
  *
  * ```
- *   checking ──► downloading ──► complete
- *       └────────────┴───────────────┴──────► stopped
+ *   checking ──► downloading ──► complete ──► seeding
+ *       └────────────┴──────────────────────────┴──────► stopped
  * ```
  *
  * @module
@@ -14,17 +15,18 @@ import { StorageError } from "../errors.ts";
 import type { Metainfo } from "../metainfo/metainfo.ts";
 import type { OpenConnection } from "../peer/connect.ts";
 import type { ControlFile } from "../storage/control_file.ts";
-import { FileStorage } from "../storage/file_storage.ts";
+import { type FileFacts, FileStorage } from "../storage/file_storage.ts";
 import type { DownloadPlaces } from "../storage/places.ts";
 import { recover, stampFiles } from "../storage/recover.ts";
 import type { Handshake } from "../wire/handshake.ts";
 import type { TorrentEvent, TorrentPhase, TorrentStats } from "./events.ts";
-import {
-  ourHandshake,
-  Transfer,
-  type TransferLimits,
-  type TransferServices,
-} from "./transfer.ts";
+import { ourHandshake } from "./introduction.ts";
+import type {
+  SeedingGoal,
+  TransferLimits,
+  TransferServices,
+} from "./options.ts";
+import { Transfer } from "./transfer.ts";
 import { delay } from "@std/async/delay";
 
 /** Leaving must not wait for a slow disk; then the next start checks anew. */
@@ -39,6 +41,8 @@ export interface TorrentOptions extends TransferLimits {
   places: DownloadPlaces;
   /** Whether files may be read; without that nothing can be resumed. */
   canRead: boolean;
+  /** Whether files may be written; without that they can only be served. */
+  canWrite: boolean;
   /** Whether everything on disk is checked, whatever an earlier run noted. */
   mustCheckAll: boolean;
   /** Whether files that are not ours may be changed. */
@@ -62,6 +66,8 @@ export class Torrent {
   #emitter: ReadableStreamDefaultController<TorrentEvent> | undefined;
   #phase: TorrentPhase = "checking";
   #have: Bitfield;
+  /** What each file was like before it was checked. */
+  #facts: readonly (FileFacts | undefined)[] = [];
   #transfer: Transfer | undefined;
   #checkedBytes = 0;
   #bytesToCheck = 0;
@@ -77,7 +83,7 @@ export class Torrent {
     options: TorrentOptions & { services: TransferServices },
   ) {
     this.metainfo = metainfo;
-    this.handshake = ourHandshake(metainfo, options.services);
+    this.handshake = ourHandshake(metainfo.infoHash, options.services.peerId);
     this.#options = options;
     this.#services = options.services;
     this.#have = new Bitfield(metainfo.layout.pieceCount);
@@ -94,22 +100,24 @@ export class Torrent {
   }
 
   /**
-   * Checks what lies on disk, and downloads what is missing.
+   * Checks what lies on disk, downloads what is missing, and serves others as
+   * long as is wanted. What stops it while it serves is no error: that has no
+   * end of its own.
    *
    * @param options What stops it; what was verified stays on disk.
    * @throws {StorageError} If the disk refuses.
    * @throws {GaveUpError} If nothing came for too long.
    */
   async run({ signal }: { signal: AbortSignal }): Promise<void> {
+    const { isCheckOnly, canWrite, seeding } = this.#options;
     let control: ControlFile | undefined;
     try {
       this.#setPhase("checking");
       control = await this.#check(signal);
-      if (this.#options.isCheckOnly) return;
-      if (!this.#have.isFull) await this.#download({ control, signal });
-      this.#storage.finish();
-      control?.remove();
-      this.#setPhase("complete");
+      if (isCheckOnly) return;
+      if (!this.#have.isFull && !canWrite) throw this.#incomplete();
+      if (this.#have.isFull && !seeding) this.#complete(control);
+      else await this.#transferAll({ control, signal });
     } finally {
       control?.[Symbol.dispose]();
       await this.#storage[Symbol.asyncDispose]();
@@ -125,7 +133,7 @@ export class Torrent {
    * @param open The connection.
    */
   accept(open: OpenConnection): void {
-    if (this.#transfer) this.#transfer.accept(open);
+    if (this.#transfer) this.#transfer.contacts.accept(open);
     else open.connection.close();
   }
 
@@ -140,10 +148,10 @@ export class Torrent {
     const verifiedBytes = transfer?.store.verifiedBytes ??
       layout.bytesOf(this.#have);
     const gatheringBytes = transfer?.store.gatheringBytes ?? 0;
-    const bytesPerSecond =
-      transfer?.download.received.bytesPerSecond(performance.now()) ?? 0;
+    const now = performance.now();
+    const bytesPerSecond = transfer?.download.received.bytesPerSecond(now) ?? 0;
     const missing = layout.length - verifiedBytes - gatheringBytes;
-    const peers = [...transfer?.swarm.peers ?? []];
+    const peers = [...transfer?.contacts.swarm.peers ?? []];
     return {
       phase: this.#phase,
       totalBytes: layout.length,
@@ -156,27 +164,30 @@ export class Torrent {
       receivedBytes: transfer?.download.received.total ?? 0,
       wastedBytes: transfer?.download.wastedBytes ?? 0,
       bytesPerSecond,
+      sentBytes: transfer?.upload.sent.total ?? 0,
+      sentPerSecond: transfer?.upload.sent.bytesPerSecond(now) ?? 0,
       secondsLeft: bytesPerSecond > 0 ? missing / bytesPerSecond : undefined,
       peers: peers.length,
       seeds: peers.filter(({ state }) => state.have.isFull).length,
       serving: peers.filter(({ state }) => !state.peerChoking).length,
-      candidates: transfer?.candidates.idleCount ?? 0,
-      banned: transfer?.swarm.banned ?? 0,
+      served: peers.filter(({ state }) => !state.amChoking).length,
+      candidates: transfer?.contacts.candidates.idleCount ?? 0,
+      banned: transfer?.contacts.swarm.banned ?? 0,
       hashMismatches: transfer?.mismatches ?? 0,
-      trackers: transfer?.announcer.size ?? 0,
-      trackersAnswered: transfer?.trackersAnswered ?? 0,
+      trackers: transfer?.contacts.announcer.size ?? 0,
+      trackersAnswered: transfer?.contacts.trackersAnswered ?? 0,
     };
   }
 
   async #check(signal: AbortSignal): Promise<ControlFile | undefined> {
     const { infoHash, pieceHashes, layout } = this.metainfo;
-    const { have, control } = await recover(layout, {
+    const { have, control, facts } = await recover(layout, {
       ...this.#options,
       infoHash,
       pieceHashes,
       storage: this.#storage,
       controlPath: this.#options.places.control,
-      isReadOnly: this.#options.isCheckOnly,
+      isReadOnly: this.#options.isCheckOnly || !this.#options.canWrite,
       onProgress: ({ checkedBytes, totalBytes }) => {
         this.#checkedBytes = checkedBytes;
         this.#bytesToCheck = totalBytes;
@@ -184,35 +195,74 @@ export class Torrent {
       signal,
     });
     this.#have = have;
+    this.#facts = facts;
     return control;
   }
 
-  async #download(
+  async #transferAll(
     { control, signal }: {
       control: ControlFile | undefined;
       signal: AbortSignal;
     },
   ): Promise<void> {
+    const { seeding } = this.#options;
     const transfer = new Transfer(this.metainfo, {
       limits: this.#options,
       services: this.#services,
       storage: this.#storage,
       have: this.#have,
+      facts: this.#facts,
       emit: (event) => this.#emit(event),
     });
     this.#transfer = transfer;
-    this.#setPhase("downloading");
     try {
-      await transfer.run({ signal });
-      transfer.announcer.completed();
+      await using _moving = transfer.start({ signal });
+      if (!transfer.isComplete) this.#setPhase("downloading");
+      await transfer.downloaded();
+      this.#complete(control);
+      if (!seeding) return;
+      this.#setPhase("seeding");
+      await this.#seed(transfer, { seeding, signal });
     } finally {
-      await Promise.all([this.#record(control), transfer.announcer.stop()]);
+      await Promise.all([
+        this.#record(control),
+        transfer.contacts.announcer.stop(),
+      ]);
     }
+  }
+
+  async #seed(
+    transfer: Transfer,
+    { seeding, signal }: { seeding: SeedingGoal; signal: AbortSignal },
+  ): Promise<void> {
+    try {
+      await transfer.seeded(seeding);
+    } catch (error) {
+      if (!signal.aborted) throw error;
+    }
+  }
+
+  /** Pieces are missing, and may not be written. */
+  #incomplete(): StorageError {
+    const { folder } = this.#options.places;
+    const { length, count } = this.#have;
+    return new StorageError("denied", {
+      message: `${length - count} of ${length} pieces are missing, and ` +
+        `nothing may be written to ${folder}: run again with --allow-write=${folder}`,
+      path: folder,
+    });
+  }
+
+  /** Every piece is verified: the files get their final shape. */
+  #complete(control: ControlFile | undefined): void {
+    this.#storage.finish();
+    control?.remove();
+    this.#setPhase("complete");
   }
 
   /** Notes what is verified, so that the next start need not check it. */
   async #record(control: ControlFile | undefined): Promise<void> {
-    if (!control || this.#have.isFull) return;
+    if (!control || this.#transfer!.isComplete) return;
     const patience = new AbortController();
     const write = async () => {
       await this.#storage.sync();

@@ -1,63 +1,41 @@
 /**
  * `Transfer`: a torrent while it moves: peers, trackers and pieces, from the
- * first missing piece to the last verified one. It routes what happens between
- * the parts, and gives up when nothing comes any more.
+ * first missing piece to the last one that somebody else wants. It routes what
+ * happens between the parts, and gives up when nothing comes any more.
  *
  * @module
  */
 
 import type { Bitfield } from "../bytes/bitfield.ts";
-import { type Endpoint, formatEndpoint } from "../bytes/endpoint.ts";
-import { GaveUpError } from "../errors.ts";
+import { NetworkError, StorageError } from "../errors.ts";
 import type { Metainfo } from "../metainfo/metainfo.ts";
-import type { Dialer } from "../net/connection.ts";
-import type { OpenConnection } from "../peer/connect.ts";
 import type { Peer } from "../peer/peer.ts";
-import { PeerList } from "../policy/peer_list.ts";
+import { CHOKE_INTERVAL_MS } from "../policy/choker.ts";
 import { PiecePicker } from "../policy/piece_picker.ts";
-import type { FileStorage } from "../storage/file_storage.ts";
+import type { FileFacts, FileStorage } from "../storage/file_storage.ts";
 import { PieceStore } from "../storage/piece_store.ts";
+import { VerifiedReader } from "../storage/verified_reader.ts";
 import { TaskGroup } from "../task_group.ts";
-import type { AnnounceSlots } from "../tracker/announce_slots.ts";
-import { type AnnounceOutcome, Announcer } from "../tracker/announcer.ts";
-import type { Tracker } from "../tracker/tracker.ts";
-import { clientName } from "../wire/client_name.ts";
-import type { Handshake } from "../wire/handshake.ts";
+import { EXTENSION_HANDSHAKE_ID } from "../wire/extension_handshake.ts";
+import type { Message } from "../wire/message.ts";
+import { Contacts } from "./contacts.ts";
 import { Download } from "./download.ts";
 import type { TorrentEvent } from "./events.ts";
-import { Swarm } from "./swarm.ts";
+import { introduce, tellUploadOnly } from "./introduction.ts";
+import type {
+  SeedingGoal,
+  TransferLimits,
+  TransferServices,
+} from "./options.ts";
+import { Patience } from "./patience.ts";
+import { Upload } from "./upload.ts";
 import { delay } from "@std/async/delay";
 
 /** How often late blocks, idle windows and the patience are looked after. */
 const TICK_INTERVAL_MS = 100;
 
-/** What a transfer gets from its session. */
-export interface TransferServices {
-  /** Who we are. */
-  peerId: Uint8Array;
-  /** What proves to trackers that we are who we were. */
-  trackerKey: string;
-  /** The port that trackers are told. */
-  port: number;
-  /** What opens connections. */
-  dial: Dialer;
-  /** Room for announces. */
-  announceSlots: AnnounceSlots;
-}
-
-/** What the user wants of a transfer. */
-export interface TransferLimits {
-  /** The trackers to ask, in their tiers. */
-  trackers: readonly (readonly Tracker[])[];
-  /** Trackers that are asked beside them, each for itself. */
-  extraTrackers?: readonly Tracker[] | undefined;
-  /** Peers to dial whatever trackers say. */
-  peers: readonly Endpoint[];
-  /** How many peers may be connected. */
-  maxPeers: number;
-  /** After how long without any progress to give up; never if not given. */
-  stallTimeoutMs?: number | undefined;
-}
+/** How often it is looked whether enough was given. */
+const GOAL_INTERVAL_MS = 250;
 
 /** What a transfer is made of. */
 export interface TransferOptions {
@@ -69,6 +47,8 @@ export interface TransferOptions {
   storage: FileStorage;
   /** The pieces that are there; it fills up. */
   have: Bitfield;
+  /** What each file was like before its pieces were verified. */
+  facts: readonly (FileFacts | undefined)[];
   /** Hears of what happens. */
   emit: (event: TorrentEvent) => void;
 }
@@ -79,22 +59,21 @@ export class Transfer {
   readonly store: PieceStore;
   /** The receiving side. */
   readonly download: Download;
-  /** The connected peers. */
-  readonly swarm: Swarm;
-  /** Who could be dialled. */
-  readonly candidates: PeerList = new PeerList({ random: Math.random });
-  /** What keeps the trackers informed. */
-  readonly announcer: Announcer;
+  /** The giving side. */
+  readonly upload: Upload;
+  /** Whom we know. */
+  readonly contacts: Contacts;
 
+  readonly #metainfo: Metainfo;
   readonly #options: TransferOptions;
   readonly #picker: PiecePicker;
-  readonly #done = Promise.withResolvers<void>();
-  readonly #trackersAnswered = new Set<string>();
-  #lastTrackerError: string | undefined;
-  #wasConnected = false;
+  readonly #reader: VerifiedReader | undefined;
+  readonly #patience: Patience;
+  readonly #downloaded = Promise.withResolvers<void>();
+  #tasks: TaskGroup | undefined;
+  #choseAt = -Infinity;
   #mismatches = 0;
-  #lastProgressAt = 0;
-  #lastProgress = -1;
+  #hasLost = false;
 
   /**
    * A transfer that does nothing yet.
@@ -105,7 +84,9 @@ export class Transfer {
   constructor(metainfo: Metainfo, options: TransferOptions) {
     const { layout, infoHash, pieceHashes } = metainfo;
     const { services, limits, storage, have } = options;
+    this.#metainfo = metainfo;
     this.#options = options;
+    this.#patience = new Patience(limits.stallTimeoutMs);
     this.#picker = new PiecePicker(layout, {
       wanted: have.complement(),
       maxOpen: Download.maxOpenPieces(layout.pieceLength),
@@ -120,56 +101,50 @@ export class Transfer {
     this.download = new Download(layout, {
       store: this.store,
       picker: this.#picker,
+      maxRate: services.maxDownloadRate,
       handler: {
         onPiece: (index) => this.#onPiece(index),
         onMismatch: (index) => this.#onMismatch(index),
-        onLiar: (peer) => this.#onLiar(peer),
-        onFailure: (error) => this.#done.reject(error),
+        onGained: (peer, pieces) => this.upload.gained(peer, pieces),
+        onLiar: (peer) => this.contacts.ban(peer),
+        onFailure: (error) => this.#downloaded.reject(error),
       },
     });
-    this.swarm = new Swarm({
-      candidates: this.candidates,
-      dial: services.dial,
-      handshake: ourHandshake(metainfo, services),
+    if (storage.canRead) {
+      this.#reader = new VerifiedReader(layout, {
+        storage,
+        pieceHashes,
+        facts: options.facts,
+        onLost: (index) => this.#onLost(index),
+      });
+    }
+    this.upload = new Upload(layout, {
+      have,
+      reader: this.#reader,
+      // What peers were told while we downloaded cannot be taken back.
+      isSuper: have.isFull && limits.seeding?.isSuper === true,
+      isSnubbing: (peer) => this.download.isSnubbing(peer),
+      random: Math.random,
+    });
+    this.contacts = new Contacts({
+      infoHash,
       pieceCount: layout.pieceCount,
-      maxPeers: limits.maxPeers,
-      handler: {
-        onConnected: (peer) => this.#onConnected(peer),
-        onDisconnected: (peer, error) => this.#onDisconnected(peer, error),
-        onUnreachable: (endpoint, error) =>
-          this.#options.emit({
-            type: "peer_unreachable",
-            peer: formatEndpoint(endpoint),
-            message: error.message,
-          }),
-        onMessages: (peer, messages) => this.download.receive(peer, messages),
-      },
-    });
-    this.announcer = new Announcer({
-      tiers: limits.trackers,
-      others: limits.extraTrackers,
       isPrivate: metainfo.isPrivate,
-      slots: services.announceSlots,
-      identity: {
-        infoHash,
-        peerId: services.peerId,
-        port: services.port,
-        key: services.trackerKey,
-      },
+      limits,
+      services,
       totals: () => ({
-        uploaded: 0,
+        uploaded: this.upload.sent.total,
         downloaded: this.download.received.total,
         left: layout.length - this.store.verifiedBytes,
       }),
-      wantsPeers: () => this.swarm.peers.size < limits.maxPeers,
-      handler: { onAnnounce: (outcome) => this.#onAnnounce(outcome) },
-      random: Math.random,
+      handler: {
+        onConnected: (peer) => this.#onConnected(peer),
+        onDisconnected: (peer) => this.#onDisconnected(peer),
+        onMessages: (peer, messages) => this.#onMessages(peer, messages),
+        onIdle: (peer) => this.upload.serve(peer),
+      },
+      emit: options.emit,
     });
-  }
-
-  /** How many trackers have answered. */
-  get trackersAnswered(): number {
-    return this.#trackersAnswered.size;
   }
 
   /** How many pieces had a wrong hash. */
@@ -177,36 +152,65 @@ export class Transfer {
     return this.#mismatches;
   }
 
-  /**
-   * Takes a peer that has connected to us and shaken hands.
-   *
-   * @param open The connection.
-   */
-  accept(open: OpenConnection): void {
-    this.swarm.accept(open);
+  /** Whether every piece is verified and on disk. */
+  get isComplete(): boolean {
+    return this.#picker.neededCount === 0;
   }
 
   /**
-   * Runs until every piece is verified and on disk.
+   * Begins to talk to trackers and peers.
    *
-   * @param options What stops it before.
+   * @param options What stops it.
+   * @returns What ends it, and waits for that.
+   */
+  start({ signal }: { signal: AbortSignal }): AsyncDisposable {
+    this.#patience.begin(performance.now());
+    const tasks = new TaskGroup({ signal });
+    this.#tasks = tasks;
+    tasks.spawn((signal) => this.contacts.run({ signal }));
+    tasks.spawn((signal) => this.#tick(signal));
+    return {
+      [Symbol.asyncDispose]: async () => {
+        await tasks[Symbol.asyncDispose]();
+        await this.upload.settled();
+        this.#reader?.[Symbol.dispose]();
+      },
+    };
+  }
+
+  /**
+   * Waits until every piece is verified and on disk.
+   *
    * @throws {StorageError} If the disk refuses.
    * @throws {GaveUpError} If nothing came for too long.
    */
-  async run({ signal }: { signal: AbortSignal }): Promise<void> {
-    for (const endpoint of this.#options.limits.peers) {
-      this.candidates.add(endpoint, { source: "user" });
-    }
-    this.#lastProgressAt = performance.now();
-    {
-      await using tasks = new TaskGroup({ signal });
-      tasks.spawn((signal) => this.swarm.run({ signal }));
-      tasks.spawn((signal) => this.announcer.run({ signal }));
-      tasks.spawn((signal) => this.#tick(signal));
-      await Promise.race([this.#done.promise, tasks.join()]);
-    }
+  async downloaded(): Promise<void> {
+    if (this.isComplete) return;
+    await Promise.race([this.#downloaded.promise, this.#tasks!.join()]);
     await this.store.settled();
-    signal.throwIfAborted();
+    this.#tasks!.signal.throwIfAborted();
+    this.contacts.announcer.completed();
+    for (const peer of this.contacts.peers) {
+      tellUploadOnly(peer);
+      this.#partWithSeed(peer);
+    }
+  }
+
+  /**
+   * Waits until enough was given.
+   *
+   * @param goal How much that is.
+   */
+  async seeded({ ratio = Infinity, timeMs }: SeedingGoal): Promise<void> {
+    const startedAt = performance.now();
+    const { length } = this.#metainfo.layout;
+    const { signal } = this.#tasks!;
+    while (this.upload.sent.total < ratio * length) {
+      const left = startedAt + (timeMs ?? Infinity) - performance.now();
+      if (left <= 0) return;
+      const pause = delay(Math.min(left, GOAL_INTERVAL_MS), { signal });
+      await Promise.race([pause, this.#tasks!.join()]);
+    }
   }
 
   async #tick(signal: AbortSignal): Promise<void> {
@@ -214,135 +218,105 @@ export class Transfer {
       await delay(TICK_INTERVAL_MS, { signal });
       const now = performance.now();
       this.download.tick(now);
-      this.#watchProgress(now);
+      const isSeeding = this.isComplete;
+      if (now - this.#choseAt >= CHOKE_INTERVAL_MS) {
+        this.#choseAt = now;
+        this.upload.choose({ now, isSeeding });
+      } else {
+        this.upload.update({ now, isSeeding });
+      }
+      if (!isSeeding) this.#watchProgress(now);
     }
   }
 
   #watchProgress(now: number): void {
     const progress = this.store.verifiedBytes + this.store.gatheringBytes;
-    if (progress > this.#lastProgress) {
-      this.#lastProgress = progress;
-      this.#lastProgressAt = now;
-    }
-    const { stallTimeoutMs } = this.#options.limits;
-    if (
-      stallTimeoutMs === undefined ||
-      now - this.#lastProgressAt < stallTimeoutMs
-    ) return;
-    throw this.#giveUp(stallTimeoutMs / 1000);
-  }
-
-  #giveUp(seconds: number): GaveUpError {
-    const peers = this.swarm.peers.size;
-    const gaveUp = `Gave up after ${seconds} s without progress:`;
-    if (
-      this.#mismatches > 0 && this.download.received.total > 0 && peers === 0
-    ) {
-      return new GaveUpError(
-        "mismatch",
-        `${gaveUp} what came did not match its hash, and nobody else has it`,
-      );
-    }
-    if (peers > 0) {
-      const serving = [...this.swarm.peers]
-        .filter(({ state }) => !state.peerChoking).length;
-      const why = serving > 0 ? "sends what is missing" : "serves us";
-      return new GaveUpError(
-        "stalled",
-        `${gaveUp} none of the connected peers (${peers}) ${why}`,
-      );
-    }
-    if (this.#wasConnected || this.#trackersAnswered.size > 0) {
-      return new GaveUpError("stalled", `${gaveUp} no peer is connected`);
-    }
-    const trackers = this.#lastTrackerError ??
-      "there is no tracker to ask";
-    return new GaveUpError(
-      "unreachable",
-      `${gaveUp} no peer could be reached, and ${trackers}`,
-    );
+    if (this.#patience.lasts(progress, now)) return;
+    const peers = [...this.contacts.peers];
+    throw this.#patience.giveUp({
+      peers: peers.length,
+      serving: peers.filter(({ state }) => !state.peerChoking).length,
+      receivedBytes: this.download.received.total,
+      mismatches: this.#mismatches,
+      wasConnected: this.contacts.wasConnected,
+      trackersAnswered: this.contacts.trackersAnswered,
+      trackerError: this.contacts.trackerError,
+    });
   }
 
   #onConnected(peer: Peer): void {
-    this.#wasConnected = true;
     this.download.join(peer);
-    const { have } = this.#options;
-    if (!have.isEmpty) {
-      peer.send({ type: "bitfield", bitfield: have.bytes.slice() });
-    }
-    this.#options.emit({
-      type: "peer_connected",
-      peer: formatEndpoint(peer.endpoint),
-      client: clientName(peer.peerId),
+    this.upload.join(peer);
+    introduce(peer, {
+      have: this.upload.shown,
+      port: this.#options.services.port,
     });
+    this.upload.allowFast(peer, this.#metainfo.infoHash);
   }
 
-  #onDisconnected(peer: Peer, error: Error): void {
+  #onMessages(
+    peer: Peer,
+    messages: readonly Message[],
+  ): Promise<void> | undefined {
+    for (const message of messages) {
+      if (
+        message.type === "extended" && message.id === EXTENSION_HANDSHAKE_ID
+      ) {
+        peer.state.receiveExtensionHandshake(message.payload);
+      }
+    }
+    const pause = this.download.receive(peer, messages);
+    this.upload.receive(peer, messages);
+    if (this.isComplete) this.#partWithSeed(peer);
+    return pause;
+  }
+
+  /** Two who want nothing have nothing to say to each other. */
+  #partWithSeed(peer: Peer): void {
+    const { have, peerUploadOnly } = peer.state;
+    if (!have.isFull && !peerUploadOnly) return;
+    peer.close(new NetworkError("Neither the peer nor we want anything"));
+  }
+
+  #onDisconnected(peer: Peer): void {
     this.download.leave(peer);
-    this.#options.emit({
-      type: "peer_disconnected",
-      peer: formatEndpoint(peer.endpoint),
-      message: error.message,
-    });
+    this.upload.leave(peer);
   }
 
   #onPiece(index: number): void {
-    for (const peer of this.swarm.peers) {
+    for (const peer of this.contacts.peers) {
       // Who has the piece already need not know that we have it.
       if (!peer.state.have.has(index)) peer.send({ type: "have", index });
     }
     this.#options.emit({ type: "piece", index });
-    if (this.#picker.neededCount === 0) this.#done.resolve();
+    if (this.#picker.neededCount === 0) this.#downloaded.resolve();
+  }
+
+  /** A piece has gone from the disk: it is neither had nor given any more. */
+  #onLost(index: number): void {
+    this.store.lose(index);
+    const gone = new NetworkError("A piece that it waits for is lost");
+    for (const peer of this.upload.lose(index)) peer.close(gone);
+    const { emit } = this.#options;
+    emit({ type: "piece_lost", index });
+    const message = "Another program has changed files; " +
+      "what was lost is not served any more";
+    if (!this.#hasLost) emit({ type: "notice", message });
+    this.#hasLost = true;
+    if (this.isComplete) return;
+    // Who goes on writing would never be done.
+    const path = this.#options.storage.folder;
+    this.#downloaded.reject(
+      new StorageError("io", {
+        message: `Another program has changed files in ${path}; ` +
+          "run the same command again to fetch what was lost",
+        path,
+      }),
+    );
   }
 
   #onMismatch(index: number): void {
     this.#mismatches++;
     this.#options.emit({ type: "hash_mismatch", index });
   }
-
-  #onLiar(peer: Peer): void {
-    this.swarm.ban(peer);
-    this.#options.emit({
-      type: "peer_banned",
-      peer: formatEndpoint(peer.endpoint),
-    });
-  }
-
-  #onAnnounce(outcome: AnnounceOutcome): void {
-    const { tracker } = outcome;
-    const { emit } = this.#options;
-    if (outcome.type === "failed") {
-      const { message } = outcome.error;
-      this.#lastTrackerError = message;
-      return emit({ type: "tracker_failed", tracker, message });
-    }
-    const { peers, warning } = outcome.response;
-    this.#trackersAnswered.add(tracker);
-    for (const { endpoint, peerId } of peers) {
-      this.candidates.add(endpoint, { source: "tracker", peerId });
-    }
-    this.swarm.candidatesAdded();
-    emit({ type: "tracker_answered", tracker, peers: peers.length });
-    if (warning !== undefined) {
-      emit({ type: "tracker_warning", tracker, message: warning });
-    }
-  }
-}
-
-/**
- * What we say when we shake hands.
- *
- * @param metainfo The torrent.
- * @param services Who we are.
- * @returns The handshake.
- */
-export function ourHandshake(
-  metainfo: Metainfo,
-  services: TransferServices,
-): Handshake {
-  return {
-    infoHash: metainfo.infoHash,
-    peerId: services.peerId,
-    reserved: new Uint8Array(8),
-  };
 }

@@ -72,6 +72,7 @@ class PlayedPeer extends Peer {
     super({
       connection: NOWHERE,
       peerId: new Uint8Array(20),
+      reserved: new Uint8Array(8),
       pieceCount: options.pieceCount,
       isIncoming: false,
     });
@@ -211,6 +212,7 @@ function run(random: () => number, time: FakeTime): void {
     picker,
     handler: {
       onPiece: () => {},
+      onGained: () => {},
       onMismatch: () => {},
       onLiar: (peer) => banned.add(peer),
       onFailure: (error) => {

@@ -49,10 +49,13 @@ export const JSON_LINES: Readonly<
     receivedBytes: "bytes",
     wastedBytes: "bytes",
     bytesPerSecond: "bytes",
+    sentBytes: "bytes",
+    sentPerSecond: "bytes",
     secondsLeft: ["count", null],
     peers: "count",
     seeds: "count",
     serving: "count",
+    served: "count",
     candidates: "count",
     banned: "count",
     hashMismatches: "count",
@@ -68,6 +71,7 @@ export const JSON_LINES: Readonly<
   "peer_unreachable": { infoHash: "infoHash", peer: "text", message: "text" },
   "peer_disconnected": { infoHash: "infoHash", peer: "text", message: "text" },
   "peer_banned": { infoHash: "infoHash", peer: "text" },
+  "piece_lost": { infoHash: "infoHash", index: "index" },
   notice: { infoHash: ["infoHash", null], message: "text" },
   result: {
     infoHash: ["infoHash", null],
@@ -137,8 +141,7 @@ function isOf(type: FieldType, value: unknown): boolean {
     case "infoHash":
       return typeof value === "string" && /^[0-9a-f]{40}$/.test(value);
     case "phase":
-      return ["checking", "downloading", "complete", "stopped"].some((phase) =>
-        phase === value
-      );
+      return ["checking", "downloading", "complete", "seeding", "stopped"]
+        .some((phase) => phase === value);
   }
 }

@@ -57,6 +57,7 @@ export async function runTorrent(
     trackers: trackersOf(metainfo, session).tiers,
     maxPeers: 50,
     canRead: true,
+    canWrite: true,
     mustCheckAll: false,
     mayOverwrite: false,
     isCheckOnly: false,

@@ -102,6 +102,7 @@ async function run(
     }),
     handler: {
       onPiece: () => {},
+      onGained: () => {},
       onMismatch: () => {},
       onLiar: () => assert(false, "nobody lies"),
       onFailure: (error) => {
@@ -122,6 +123,7 @@ async function run(
     const peer = new Peer({
       connection: throttle(inner, limits),
       peerId: new Uint8Array(20),
+      reserved: new Uint8Array(8),
       pieceCount: layout.pieceCount,
       isIncoming: false,
     });
@@ -163,4 +165,10 @@ Deno.test("A limited download asks for every block once", async () => {
   const bytes = blocks * BLOCK_LENGTH;
   assert(bytes <= 1.05 * seconds * rate, `${bytes}`);
   assert(bytes + 3 * BLOCK_LENGTH >= 0.95 * seconds * rate, `${bytes}`);
+});
+
+Deno.test("A limited download blames no peer for what its limit keeps back", async () => {
+  // A block takes 26 seconds from each: longer than a snub.
+  const { seeds } = await run({ rate: 10 * KIB, seeds: 16, ms: 45_000 });
+  assertAskedOnce(seeds);
 });

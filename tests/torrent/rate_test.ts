@@ -75,6 +75,7 @@ async function download(rate: number, peers: number): Promise<void> {
     peers: seeds.map(({ endpoint }) => endpoint),
     maxPeers: 50,
     canRead: true,
+    canWrite: true,
     mustCheckAll: false,
     mayOverwrite: false,
     isCheckOnly: false,

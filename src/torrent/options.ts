@@ -1,0 +1,56 @@
+/**
+ * What the user wants of a torrent while it moves, and what the session gives
+ * to it.
+ *
+ * @module
+ */
+
+import type { Endpoint } from "../bytes/endpoint.ts";
+import type { Dialer } from "../net/connection.ts";
+import type { AnnounceSlots } from "../tracker/announce_slots.ts";
+import type { Tracker } from "../tracker/tracker.ts";
+import type { Seats } from "./swarm.ts";
+
+/** What a transfer gets from its session. */
+export interface TransferServices {
+  /** Who we are. */
+  peerId: Uint8Array;
+  /** What proves to trackers that we are who we were. */
+  trackerKey: string;
+  /** The port that trackers are told. */
+  port: number;
+  /** What opens connections. */
+  dial: Dialer;
+  /** How fast all peers may send to us, in bytes per second, if limited. */
+  maxDownloadRate?: number | undefined;
+  /** How many connections the other torrents leave us. */
+  seats: Seats;
+  /** Room for announces. */
+  announceSlots: AnnounceSlots;
+}
+
+/** What the user wants of a transfer. */
+export interface TransferLimits {
+  /** The trackers to ask, in their tiers. */
+  trackers: readonly (readonly Tracker[])[];
+  /** Trackers that are asked beside them, each for itself. */
+  extraTrackers?: readonly Tracker[] | undefined;
+  /** Peers to dial whatever trackers say. */
+  peers: readonly Endpoint[];
+  /** How many peers may be connected. */
+  maxPeers: number;
+  /** After how long without any progress to give up; never if not given. */
+  stallTimeoutMs?: number | undefined;
+  /** How long to serve others in the end; not at all if not given. */
+  seeding?: SeedingGoal | undefined;
+}
+
+/** When enough was given; never if nothing is set. */
+export interface SeedingGoal {
+  /** When so many times the torrent was sent. */
+  ratio?: number | undefined;
+  /** After so long. */
+  timeMs?: number | undefined;
+  /** Whether pieces are revealed one by one, so that few are sent twice. */
+  isSuper?: boolean | undefined;
+}

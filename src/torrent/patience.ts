@@ -1,0 +1,101 @@
+/**
+ * `Patience`: how long nothing may come, and what to say when it has run out.
+ * Pure.
+ *
+ * @module
+ */
+
+import { GaveUpError } from "../errors.ts";
+
+/** How a download stands that has stalled. */
+export interface Situation {
+  /** How many peers are connected. */
+  peers: number;
+  /** How many of them serve us. */
+  serving: number;
+  /** The bytes of blocks that came from peers. */
+  receivedBytes: number;
+  /** How many pieces came with a wrong hash. */
+  mismatches: number;
+  /** Whether any peer was ever connected. */
+  wasConnected: boolean;
+  /** How many trackers have answered. */
+  trackersAnswered: number;
+  /** Why the last tracker that failed did. */
+  trackerError: string | undefined;
+}
+
+/** Watches over the progress of a download. */
+export class Patience {
+  readonly #timeoutMs: number;
+  #progress = -1;
+  #since = 0;
+
+  /**
+   * Patience that has not begun.
+   *
+   * @param timeoutMs After how long without progress it ends; never if not
+   * given.
+   */
+  constructor(timeoutMs = Infinity) {
+    this.#timeoutMs = timeoutMs;
+  }
+
+  /**
+   * The download begins.
+   *
+   * @param now The time in milliseconds.
+   */
+  begin(now: number): void {
+    this.#since = now;
+  }
+
+  /**
+   * Whether there is reason to wait.
+   *
+   * @param progress How far the download has come; more is better.
+   * @param now The time in milliseconds.
+   * @returns Whether to go on.
+   */
+  lasts(progress: number, now: number): boolean {
+    if (progress > this.#progress) {
+      this.#progress = progress;
+      this.#since = now;
+    }
+    return now - this.#since < this.#timeoutMs;
+  }
+
+  /**
+   * Says why it makes no sense to wait.
+   *
+   * @param situation How the download stands.
+   * @returns The error to end with.
+   */
+  giveUp(situation: Situation): GaveUpError {
+    const { peers, serving, receivedBytes, mismatches } = situation;
+    const gaveUp = `Gave up after ${
+      this.#timeoutMs / 1000
+    } s without progress:`;
+    if (mismatches > 0 && receivedBytes > 0 && peers === 0) {
+      return new GaveUpError(
+        "mismatch",
+        `${gaveUp} what came did not match its hash, and nobody else has it`,
+      );
+    }
+    if (peers > 0) {
+      const why = serving > 0 ? "sends what is missing" : "serves us";
+      return new GaveUpError(
+        "stalled",
+        `${gaveUp} none of the connected peers (${peers}) ${why}`,
+      );
+    }
+    if (situation.wasConnected || situation.trackersAnswered > 0) {
+      return new GaveUpError("stalled", `${gaveUp} no peer is connected`);
+    }
+    const trackers = situation.trackerError ?? "there is no tracker to ask";
+    return new GaveUpError(
+      "unreachable",
+      `${gaveUp} no peer could be reached, and ${trackers}`,
+    );
+  }
+}
