@@ -14,6 +14,7 @@ import {
   UsageError,
   VALUES,
 } from "./options.ts";
+import type { SeedingGoal } from "../mod.ts";
 import { parseArgs } from "@std/cli/parse-args";
 
 /** How progress is shown. */
@@ -67,6 +68,8 @@ export interface DownloadCommand {
   readonly mayOverwrite: boolean;
   /** How many torrents are worked on at a time. */
   readonly maxConcurrent: number;
+  /** How long to serve others in the end; not at all if not given. */
+  readonly seeding: SeedingGoal | undefined;
 }
 
 /** What the arguments ask for. */
@@ -123,7 +126,9 @@ export function parseCommand(args: readonly string[]): Command {
   const values = new Values(parsed);
   if (sources.length === 0) {
     throw new UsageError(
-      "Nothing to download: name a .torrent file, the URL of one, or - for " +
+      `Nothing to ${
+        subcommand ?? "download"
+      }: name a .torrent file, the URL of one, or - for ` +
         "standard input",
     );
   }
@@ -144,6 +149,7 @@ export function parseCommand(args: readonly string[]): Command {
   if (parsed["scrape"] && type !== "show") {
     throw new UsageError("--scrape is for 'btget show'");
   }
+  const maxPeers = values.count("max-peers") ?? DEFAULT_MAX_PEERS;
   return Object.freeze({
     type,
     sources,
@@ -172,6 +178,10 @@ export function parseCommand(args: readonly string[]): Command {
     mayOverwrite: parsed["allow-overwrite"] === true,
     maxConcurrent: values.count("max-concurrent-downloads") ??
       DEFAULT_CONCURRENT,
+    seeding: seeding(values, {
+      isWanted: subcommand === "seed",
+      isSuper: parsed["super-seed"] === true,
+    }),
   });
 }
 
@@ -219,6 +229,13 @@ class Values {
     );
   }
 
+  number(name: string): number | undefined {
+    const text = this.text(name);
+    if (text === undefined) return undefined;
+    if (/^\d{1,8}(\.\d+)?$/.test(text)) return Number(text);
+    throw new UsageError(`--${name} must be a number; got '${text}'`);
+  }
+
   /** An option that may be repeated, each time with several values. */
   list(name: string): string[] {
     const texts = (this.#parsed[name] ?? []) as string[];
@@ -238,6 +255,19 @@ class Values {
     });
   }
 
+  /** Bytes per second; `undefined` is no limit. */
+  rate(name: string): number | undefined {
+    const text = this.text(name);
+    if (text === undefined) return undefined;
+    const rate = parseSize(text);
+    if (rate === 0) return undefined;
+    if (rate !== undefined && rate >= MIN_RATE) return rate;
+    throw new UsageError(
+      `--${name} must be bytes per second such as 500K or 2M, 1K at least, ` +
+        `or 0 for no limit; got '${text}'`,
+    );
+  }
+
   endpoints(name: string): Endpoint[] {
     const texts = (this.#parsed[name] ?? []) as string[];
     return texts.map((text) => {
@@ -248,6 +278,25 @@ class Values {
       );
     });
   }
+}
+
+/** As in aria2: a ratio of 0 is for ever, a time of 0 not at all. */
+function seeding(
+  values: Values,
+  { isWanted, isSuper }: { isWanted: boolean; isSuper: boolean },
+): SeedingGoal | undefined {
+  const ratio = values.number("seed-ratio");
+  const minutes = values.number("seed-time");
+  const isNamed = ratio !== undefined || minutes !== undefined;
+  if (isSuper && !isWanted) {
+    throw new UsageError("--super-seed is for 'btget seed'");
+  }
+  if (!isWanted && (!isNamed || minutes === 0)) return undefined;
+  return {
+    ratio: ratio || undefined,
+    timeMs: minutes ? minutes * 60_000 : undefined,
+    isSuper,
+  };
 }
 
 /** One port, or a range from the first to the last; 0 is any free one. */

@@ -283,6 +283,7 @@ class JsonDisplay implements Display {
       infoHash: encodeHex(running.metainfo.infoHash),
       ...stats,
       bytesPerSecond: Math.round(stats.bytesPerSecond),
+      sentPerSecond: Math.round(stats.sentPerSecond),
       secondsLeft: stats.secondsLeft === undefined
         ? null
         : Math.round(stats.secondsLeft),
@@ -321,6 +322,8 @@ function describe(event: TorrentEvent): string | undefined {
       return `${event.peer}: ${event.message}`;
     case "peer_banned":
       return `${event.peer} gave wrong data and is banned`;
+    case "piece_lost":
+      return `piece ${event.index} is not on disk any more`;
     case "notice":
       return event.message;
     default:

@@ -23,6 +23,7 @@ export const FLAGS: readonly string[] = [
   "quiet",
   "scrape",
   "show-files",
+  "super-seed",
   "verbose",
   "version",
 ];
@@ -41,6 +42,8 @@ export const VALUES: readonly string[] = [
   "out",
   "peer",
   "progress",
+  "seed-ratio",
+  "seed-time",
   "stall-timeout",
   "stop",
 ];
@@ -59,7 +62,7 @@ export const SHORT: Readonly<Record<string, string>> = {
 };
 
 /** Words that say what to do, where they come before every source. */
-export const SUBCOMMANDS: readonly string[] = ["show"];
+export const SUBCOMMANDS: readonly string[] = ["seed", "show"];
 
 /** What other programs call our options. */
 const KNOWN_ELSEWHERE: ReadonlyMap<string, string> = new Map([

@@ -22,6 +22,16 @@ export function mayRead(path: string): boolean {
 }
 
 /**
+ * Whether files may be written.
+ *
+ * @param path A file or folder.
+ * @returns Whether that needs no prompt.
+ */
+export function mayWrite(path: string): boolean {
+  return isGranted({ name: "write", path });
+}
+
+/**
  * What will not work in this run, though it can go on without it.
  *
  * @param command What is wanted.
@@ -50,15 +60,17 @@ export function limitsOf({ folder, isCheckOnly }: DownloadCommand): string[] {
  * @throws {SourceError} If not, with the flag to add.
  */
 export function requireAccess(
-  { folder, isCheckOnly, mustCheckAll }: DownloadCommand,
+  { folder, isCheckOnly, mustCheckAll, seeding }: DownloadCommand,
 ): void {
-  if (mustCheckAll && !mayRead(folder)) {
+  if ((mustCheckAll || seeding) && !mayRead(folder)) {
+    const what = seeding ? "served" : "checked";
     throw new SourceError(
       "denied",
-      `What is in ${folder} may not be checked: run again with --allow-read=${folder}`,
+      `What is in ${folder} may not be ${what}: run again with --allow-read=${folder}`,
     );
   }
-  if (!isCheckOnly && !isGranted({ name: "write", path: folder })) {
+  // What is served may be complete: then nothing is written.
+  if (!isCheckOnly && !seeding && !mayWrite(folder)) {
     throw new SourceError(
       "denied",
       `Nothing may be written to ${folder}: run again with --allow-write=${folder}`,

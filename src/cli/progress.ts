@@ -99,14 +99,15 @@ export function resultLine(result: Result): string {
     return printable(`${name}: ${message}${verified}`);
   }
   const size = formatBytes(stats.totalBytes);
+  const sent = stats.sentBytes > 0 ? `; ${sentWords(stats)}` : "";
   if (stats.receivedBytes === 0) {
-    return printable(`${name}: complete, ${size} verified on disk`);
+    return printable(`${name}: complete, ${size} verified on disk${sent}`);
   }
   const received = formatBytes(stats.receivedBytes);
   const rate = formatBytes(stats.receivedBytes / Math.max(seconds, 0.001));
   return printable(
     `${name}: complete, ${size} verified; ${received} received in ` +
-      `${formatDuration(seconds)} (${rate}/s)`,
+      `${formatDuration(seconds)} (${rate}/s)${sent}`,
   );
 }
 
@@ -125,6 +126,12 @@ export function summaryLine(
   return `${complete} of ${sources} complete`;
 }
 
+/** What was given, and how many times the torrent that is. */
+function sentWords({ sentBytes, totalBytes }: TorrentStats): string {
+  const ratio = sentBytes / Math.max(totalBytes, 1);
+  return `${formatBytes(sentBytes)} sent (ratio ${ratio.toFixed(2)})`;
+}
+
 function stateOf({ phase, serving, peers }: TorrentStats): string {
   if (phase !== "downloading" || serving > 0) return phase;
   return peers > 0 ? "waiting" : "connecting";
@@ -134,6 +141,8 @@ function stateOf({ phase, serving, peers }: TorrentStats): string {
 function barOf(stats: TorrentStats, width: number): string[] {
   const length = Math.min(MAX_BAR_WIDTH, width - "[]".length);
   const [part, whole] = shareOf(stats);
+  // What is complete needs no bar.
+  if (stats.phase === "seeding") return [];
   if (length < MIN_BAR_WIDTH || whole === 0) return [];
   const filled = Math.floor(part / whole * length);
   return [`[${"#".repeat(filled)}${".".repeat(length - filled)}]`];
@@ -143,6 +152,13 @@ function factsOf(stats: TorrentStats): string[] {
   const [part, whole] = shareOf(stats);
   // Before anything is known, nothing of nothing would look like everything.
   if (whole === 0) return [];
+  if (stats.phase === "seeding") {
+    return [
+      `${formatBytes(stats.sentPerSecond)}/s`,
+      sentWords(stats),
+      plural(stats.peers, "peer"),
+    ];
+  }
   const percent = formatPercent(part, whole);
   const amount = `${formatBytes(part)}/${formatBytes(whole)}`;
   if (stats.phase !== "downloading") return [percent, amount];
@@ -155,6 +171,9 @@ function factsOf(stats: TorrentStats): string[] {
       secondsLeft === undefined ? "-" : formatDuration(Math.ceil(secondsLeft))
     }`,
     plural(stats.peers, "peer"),
+    ...(stats.sentPerSecond > 0
+      ? [`sending ${formatBytes(stats.sentPerSecond)}/s`]
+      : []),
   ];
 }
 
@@ -180,7 +199,7 @@ function sum(all: readonly TorrentStats[]): TorrentStats {
   return total;
 }
 
-const BUSIEST: readonly TorrentPhase[] = ["downloading", "checking"];
+const BUSIEST: readonly TorrentPhase[] = ["downloading", "checking", "seeding"];
 
 const SUMMED = [
   "totalBytes",
@@ -190,6 +209,8 @@ const SUMMED = [
   "bytesToCheck",
   "bytesPerSecond",
   "receivedBytes",
+  "sentBytes",
+  "sentPerSecond",
   "peers",
   "serving",
 ] as const;

@@ -12,16 +12,18 @@ import { Session } from "../torrent/session.ts";
 import type { Torrent } from "../torrent/torrent.ts";
 import { type TrackerSelection, trackersOf } from "../torrent/trackers.ts";
 import { TaskGroup } from "../task_group.ts";
+import { VERSION } from "../version.ts";
 import { type DownloadCommand, parseCommand } from "./args.ts";
 import { createDisplay, type Display, type Running } from "./display.ts";
 import type { Env } from "./env.ts";
 import { EXIT, exitCodeOf, worstOf } from "./exit_code.ts";
-import { HELP, VERSION } from "./help.ts";
+import { HELP } from "./help.ts";
 import { UsageError } from "./options.ts";
 import {
   limitsOf,
   mayReachAnybody,
   mayRead,
+  mayWrite,
   nobodyError,
   requireAccess,
 } from "./permissions.ts";
@@ -185,6 +187,7 @@ async function downloadAll(
   const waiting = [...command.sources];
   await using session = new Session({
     listenPorts: command.isCheckOnly ? [] : command.listenPorts,
+    maxPeers: command.maxPeersTotal,
     maxDownloadRate: command.maxDownloadRate,
     maxUploadRate: command.maxUploadRate,
   });
@@ -254,6 +257,8 @@ async function downloadOne(
       peers,
       maxPeers: command.maxPeers,
       canRead,
+      canWrite: mayWrite(command.folder),
+      seeding: command.seeding,
       mustCheckAll: command.mustCheckAll,
       mayOverwrite: command.mayOverwrite,
       isCheckOnly: command.isCheckOnly,
@@ -284,7 +289,7 @@ async function downloadOne(
     const listening = showEvents(torrent, {
       running,
       display,
-      onDownloading: () => {
+      onMoving: () => {
         // Only now: what is complete needs nobody.
         const trackers = [...tiers, extra];
         if (!mayReachAnybody({ trackers, peers, port: session.port })) {
@@ -331,17 +336,16 @@ function selectTrackers(
 
 async function showEvents(
   torrent: Torrent,
-  { running, display, onDownloading }: {
+  { running, display, onMoving }: {
     running: Running;
     display: Display;
-    onDownloading: () => void;
+    onMoving: () => void;
   },
 ): Promise<void> {
   for await (const event of torrent.events) {
     display.event(running, event);
-    if (event.type === "phase" && event.phase === "downloading") {
-      onDownloading();
-    }
+    if (event.type !== "phase") continue;
+    if (event.phase === "downloading" || event.phase === "seeding") onMoving();
   }
 }
 

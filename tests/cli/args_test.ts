@@ -46,6 +46,7 @@ const DEFAULTS: DownloadCommand = {
   isCheckOnly: false,
   mayOverwrite: false,
   maxConcurrent: 5,
+  seeding: undefined,
 };
 
 /** Each option that has a value: a value, and what it changes. */
@@ -62,6 +63,12 @@ const VALUE_CASES: Record<string, [string, Partial<DownloadCommand>]> = {
   "out": ["film", { out: "film" }],
   "peer": ["h:1", { peers: [{ hostname: "h", port: 1 }] }],
   "progress": ["json", { progress: "json" }],
+  "seed-ratio": ["1.5", {
+    seeding: { ratio: 1.5, timeMs: undefined, isSuper: false },
+  }],
+  "seed-time": ["0.5", {
+    seeding: { ratio: undefined, timeMs: 30_000, isSuper: false },
+  }],
   "stall-timeout": ["0.5", { stallTimeout: 0.5 }],
   "stop": ["90", { stopAfter: 90 }],
 };
@@ -108,7 +115,8 @@ Deno.test("parseCommand() takes every option that has a value in every spelling"
 Deno.test("parseCommand() takes every option without a value in every spelling", async (t) => {
   assertEquals(
     // A scrape is only for what is shown.
-    [...Object.keys(FLAG_CASES), "help", "scrape", "version"].sort(),
+    [...Object.keys(FLAG_CASES), "help", "scrape", "super-seed", "version"]
+      .sort(),
     [...FLAGS].sort(),
   );
   for (const [name, change] of Object.entries(FLAG_CASES)) {
@@ -134,6 +142,7 @@ Deno.test("parseCommand() gives help and the version whatever else is said", () 
 });
 
 Deno.test("parseCommand() tells values, options and sources apart", async (t) => {
+  const forEver = { ratio: undefined, timeMs: undefined, isSuper: false };
   const cases: [args: string[], change: Partial<DownloadCommand>][] = [
     // A letter's value is all that follows, whatever is in it.
     [["-da=b", "x"], { folder: "a=b" }],
@@ -179,12 +188,27 @@ Deno.test("parseCommand() tells values, options and sources apart", async (t) =>
     [["show", "-S", "x"], { type: "show" }],
     [["show", "--scrape", "x"], { type: "show", scrapes: true }],
     [["-S", "--scrape", "x"], { type: "show", scrapes: true }],
+    // To seed has no end, unless one is named.
+    [["seed", "x"], { seeding: forEver }],
+    [["seed", "--super-seed", "x"], { seeding: { ...forEver, isSuper: true } }],
+    [["seed", "--seed-time=0", "x"], { seeding: forEver }],
+    [["seed", "--seed-ratio=2", "x"], { seeding: { ...forEver, ratio: 2 } }],
+    // Without that word it is done when it is done, unless it is told not to.
+    [["--seed-ratio=0", "x"], { seeding: forEver }],
+    [["--seed-time=0", "x"], {}],
+    [["--seed-time=0", "--seed-ratio=2", "x"], {}],
     [["show", "show"], { type: "show", sources: ["show"] }],
     [["show", "--", "show"], { type: "show", sources: ["show"] }],
     [["./show"], { sources: ["./show"] }],
     [["--", "show"], { sources: ["show"] }],
     [["x", "show"], { sources: ["x", "show"] }],
     [["Show"], { sources: ["Show"] }],
+    // Who wants many for one torrent has them, unless all are counted.
+    [["--max-peers=500", "x"], { maxPeers: 500, maxPeersTotal: 500 }],
+    [["--max-peers=500", "--max-peers-total=9", "x"], {
+      maxPeers: 500,
+      maxPeersTotal: 9,
+    }],
   ];
   for (const [args, change] of cases) {
     await t.step(JSON.stringify(args), () => {

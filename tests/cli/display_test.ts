@@ -39,6 +39,7 @@ const EVENTS: Record<TorrentEvent["type"], TorrentEvent> = {
     message: EVIL,
   },
   "peer_banned": { type: "peer_banned", peer: "h:1" },
+  "piece_lost": { type: "piece_lost", index: 5 },
   notice: { type: "notice", message: EVIL },
 };
 
@@ -253,7 +254,9 @@ Deno.test("createDisplay() says what matters, and all of it when asked", () => {
     "film: connected to h:1 (rain 1.0.0)",
     "film: h:1: why",
     "film: h:1: why",
-    ...important.slice(2),
+    important[2],
+    "film: piece 5 is not on disk any more",
+    important[3],
   ]);
 });
 

@@ -61,6 +61,23 @@ Deno.test("progressLine() says what a download does", async (t) => {
         "1000.0 KiB/1000.0 KiB",
       ],
       [
+        "it serves others meanwhile",
+        { sentPerSecond: 2048 },
+        "downloading  film  [###############...............]  50.0%  " +
+        "500.0 KiB/1000.0 KiB  100.0 KiB/s  ETA 5s  3 peers  " +
+        "sending 2.0 KiB/s",
+      ],
+      [
+        "it seeds",
+        {
+          phase: "seeding",
+          verifiedBytes: 1000 * 1024,
+          sentBytes: 250 * 1024,
+          sentPerSecond: 2048,
+        },
+        "seeding  film  2.0 KiB/s  250.0 KiB sent (ratio 0.25)  3 peers",
+      ],
+      [
         "it stopped",
         { phase: "stopped" },
         "stopped  film  [###############...............]  50.0%  " +
