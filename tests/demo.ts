@@ -1,7 +1,7 @@
 /**
- * Shows the main job on one machine: a tracker and three seeders on loopback,
- * and the program itself, which downloads from them with its progress on the
- * screen. In the end the files are compared.
+ * Shows the main job on one machine: a tracker on loopback, three seeds and a
+ * download, all of them the program itself, with its progress on the screen.
+ * In the end the files are compared.
  *
  *     deno task demo
  *
@@ -13,21 +13,22 @@ import { join } from "@std/path";
 import { delay } from "@std/async/delay";
 import { HttpTracker } from "../src/tracker/http_tracker.ts";
 import { TrackerServer } from "../src/tracker/tracker_server.ts";
-import { FakePeer } from "./support/fake_peer.ts";
-import { makeTorrent } from "./support/make_torrent.ts";
+import { makeTorrent, writePayload } from "./support/make_torrent.ts";
 import { TempFolder } from "./support/temp_folder.ts";
 
 const MIB = 1024 * 1024;
 
 /** Slow enough that there is something to see. */
-const SEEDER_BYTES_PER_SECOND = 8 * MIB;
+const SEED_LIMIT = "8M";
 
-const SEEDERS = 3;
+const SEEDS = 3;
+
+/** Asking whether the seeds have come to the tracker. */
+const POLL_INTERVAL_MS = 50;
 
 async function demo(): Promise<number> {
   using folder = new TempFolder();
   await using tracker = new TrackerServer();
-  await using seeders = new AsyncDisposableStack();
 
   const made = makeTorrent({
     name: "demo",
@@ -39,56 +40,81 @@ async function demo(): Promise<number> {
     },
     trackers: [tracker.announceUrl],
   });
-  const torrentPath = folder.join("demo.torrent");
-  await Deno.writeFile(torrentPath, made.bytes);
+  const torrent = folder.join("demo.torrent");
+  await Deno.writeFile(torrent, made.bytes);
+  const source = folder.join("source");
+  writePayload(made, source);
   say(`A tracker listens at ${tracker.announceUrl}`);
 
-  for (let i = 0; i < SEEDERS; i++) {
-    const seeder = seeders.use(
-      new FakePeer(made, {
-        serve: async (block, right) => {
-          await delay(1000 * block.length / SEEDER_BYTES_PER_SECOND);
-          return right;
-        },
-      }),
-    );
-    const announce = HttpTracker.at(tracker.announceUrl)!.announce({
-      infoHash: made.metainfo.infoHash,
-      peerId: crypto.getRandomValues(new Uint8Array(20)),
-      port: seeder.endpoint.port,
-      uploaded: 0,
-      downloaded: 0,
-      left: 0,
-      event: "started",
-      numWant: 0,
-      key: "demo",
-    }, { signal: AbortSignal.timeout(5_000) });
-    await Array.fromAsync(announce);
-    say(
-      `A seeder listens at ${seeder.endpoint.hostname}:${seeder.endpoint.port}`,
-    );
+  const seeds: Deno.ChildProcess[] = [];
+  try {
+    for (let i = 0; i < SEEDS; i++) {
+      say(
+        `$ btget seed demo.torrent --dir source --max-upload-limit ${SEED_LIMIT} &`,
+      );
+      seeds.push(btget({
+        args: [
+          ...["seed", torrent, "--dir", source, "--listen-port", "0"],
+          ...["--max-upload-limit", SEED_LIMIT, "--quiet"],
+        ],
+        allow: [`--allow-read=${torrent},${source}`],
+      }));
+    }
+    await seedsAnnounced(tracker, made.metainfo.infoHash);
+    say("$ btget demo.torrent --dir target");
+    const target = folder.join("target");
+    const { code } = await btget({
+      args: [torrent, "--dir", target],
+      allow: [
+        `--allow-read=${torrent},${target}`,
+        `--allow-write=${target}`,
+      ],
+    }).status;
+    say(`exit status ${code}`);
+    return code === 0 ? await compare(made.files, target) : code;
+  } finally {
+    for (const seed of seeds) seed.kill("SIGINT");
+    for (const seed of seeds) await seed.status;
   }
+}
 
-  const target = folder.join("downloads");
-  say(`$ btget demo.torrent --dir downloads`);
-  const { code } = await new Deno.Command(Deno.execPath(), {
+async function seedsAnnounced(
+  { announceUrl }: TrackerServer,
+  infoHash: Uint8Array,
+): Promise<void> {
+  const tracker = HttpTracker.at(announceUrl)!;
+  const signal = AbortSignal.timeout(30_000);
+  let seeders = 0;
+  while (seeders < SEEDS) {
+    await delay(POLL_INTERVAL_MS, { signal });
+    const [counts] = await tracker.scrape([infoHash], { signal });
+    seeders = counts?.seeders ?? 0;
+  }
+}
+
+/** Starts the program with no more permissions than it needs. */
+function btget(
+  { args, allow }: { args: string[]; allow: string[] },
+): Deno.ChildProcess {
+  const program = join(import.meta.dirname!, "../main.ts");
+  return new Deno.Command(Deno.execPath(), {
     args: [
       "run",
       "--no-prompt",
       "--allow-net",
-      `--allow-read=${torrentPath},${target}`,
-      `--allow-write=${target}`,
-      join(import.meta.dirname!, "../main.ts"),
-      torrentPath,
-      "--dir",
-      target,
+      ...allow,
+      program,
+      ...args,
     ],
     stdin: "null",
-  }).spawn().status;
-  say(`exit status ${code}`);
-  if (code !== 0) return code;
+  }).spawn();
+}
 
-  for (const [path, bytes] of made.files) {
+async function compare(
+  files: ReadonlyMap<string, Uint8Array>,
+  target: string,
+): Promise<number> {
+  for (const [path, bytes] of files) {
     const [wanted, found] = await Promise.all([
       sha256(bytes),
       sha256(await Deno.readFile(join(target, path))),
