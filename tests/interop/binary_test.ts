@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertLessOrEqual } from "@std/assert";
-import { VERSION } from "../../src/cli/help.ts";
+import { VERSION } from "../../src/version.ts";
 import { conditionalTest, missingProgram } from "../support/conditional.ts";
 import { writePayload } from "../support/make_torrent.ts";
 import { TempFolder } from "../support/temp_folder.ts";

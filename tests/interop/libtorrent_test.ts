@@ -3,6 +3,7 @@ import { conditionalTest, missingProgram } from "../support/conditional.ts";
 import { TempFolder } from "../support/temp_folder.ts";
 import { isProgress } from "./support/btget.ts";
 import { LIBTORRENT } from "./support/clients.ts";
+import { testUploadsTo } from "./support/uploads.ts";
 import { testDownloadsFrom } from "./support/downloads.ts";
 import { OPENTRACKER } from "./support/opentracker.ts";
 import { assertFiles, withSwarm } from "./support/swarm.ts";
@@ -10,6 +11,7 @@ import { assertFiles, withSwarm } from "./support/swarm.ts";
 const MIB = 1024 * 1024;
 
 testDownloadsFrom(LIBTORRENT);
+testUploadsTo(LIBTORRENT);
 
 conditionalTest({
   name: "btget goes on when its only seeder has gone and comes back",

@@ -1,6 +1,5 @@
 /**
- * The tracker of npm's bittorrent-tracker, as a child process. Where it lies
- * the environment says: BTGET_NODE_MODULES is a folder that npm has filled.
+ * The tracker of npm's bittorrent-tracker, as a child process.
  *
  * @module
  */
@@ -10,8 +9,7 @@ import { TempFolder } from "../../support/temp_folder.ts";
 import { missingProgram } from "../../support/conditional.ts";
 import { Child, waitUntil } from "./child.ts";
 import { freePort } from "./loopback.ts";
-
-const MODULES = Deno.env.get("BTGET_NODE_MODULES");
+import { missingModule, modulePath } from "./node_modules.ts";
 
 /** Only the server: the client wants WebRTC, which is not for every machine. */
 const SCRIPT = `
@@ -30,10 +28,7 @@ const SCRIPT = `
  * @returns Nothing if it is there, or why not.
  */
 export function missingBittorrentTracker(): string[] {
-  if (MODULES === undefined) {
-    return ["BTGET_NODE_MODULES names no folder with npm's bittorrent-tracker"];
-  }
-  return missingProgram("node");
+  return [...missingProgram("node"), ...missingModule("bittorrent-tracker")];
 }
 
 /** A tracker that runs on `::1`, and nowhere else. */
@@ -45,7 +40,7 @@ export class BittorrentTracker implements AsyncDisposable {
 
   /** Starts it. */
   async start(): Promise<void> {
-    const path = join(MODULES!, "bittorrent-tracker", "server.js");
+    const path = join(modulePath("bittorrent-tracker"), "server.js");
     const child = this.#child = new Child("bittorrent-tracker", {
       command: [
         "node",

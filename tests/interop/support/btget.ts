@@ -102,8 +102,8 @@ export class Btget extends Child {
   ): Promise<void> {
     await waitUntil(() => {
       if (this.records.some(isIt)) return true;
-      if (this.hasExited) throw new Error(`btget has ended before ${what}`);
-      return false;
+      if (!this.hasExited) return false;
+      throw new Error(`btget has ended before ${what}\n${this.log}`);
     }, { what: `btget: ${what}`, seconds: 60 });
   }
 

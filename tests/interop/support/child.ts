@@ -61,6 +61,11 @@ export class Child implements AsyncDisposable {
     ]);
   }
 
+  /** Its number. */
+  get pid(): number {
+    return this.#process.pid;
+  }
+
   /** Whether it has ended. */
   get hasExited(): boolean {
     return this.#hasExited;
@@ -127,6 +132,8 @@ export interface WaitOptions {
   what: string;
   /** After how many seconds the test has failed. */
   seconds: number;
+  /** How long to wait between two looks; little if not given. */
+  intervalMs?: number;
 }
 
 /**
@@ -138,13 +145,13 @@ export interface WaitOptions {
  */
 export async function waitUntil(
   isSo: () => boolean | Promise<boolean>,
-  { what, seconds }: WaitOptions,
+  { what, seconds, intervalMs = POLL_INTERVAL_MS }: WaitOptions,
 ): Promise<void> {
   const end = performance.now() + seconds * 1000;
   while (!await isSo()) {
     if (performance.now() > end) {
       throw new Error(`Waited ${seconds} s for ${what}`);
     }
-    await delay(POLL_INTERVAL_MS);
+    await delay(intervalMs);
   }
 }

@@ -11,6 +11,7 @@
 import { basename, join } from "@std/path";
 import { missingProgram } from "../../support/conditional.ts";
 import { freePort } from "./loopback.ts";
+import { missingModule, modulePath } from "./node_modules.ts";
 
 /** What a client is told. */
 export interface ClientSite {
@@ -34,15 +35,21 @@ export interface ClientSite {
 export interface ClientKind {
   /** Its name, as btget shows it to users. */
   name: string;
+  /** Whether it must be dialled, since it will not dial btget here. */
+  mustBeDialled?: true;
   /** Says what of it is not installed. */
   missing: () => string[];
   /** Prepares its home, and gives the program with its arguments. */
   command: (site: ClientSite) => [program: string, ...args: string[]];
 }
 
-/** Transmission. It unchokes on a timer of 10 s: nothing moves before. */
+/**
+ * Transmission. It unchokes on a timer of 10 s: nothing moves before. It dials
+ * nobody on loopback, and takes one peer from an address.
+ */
 export const TRANSMISSION: ClientKind = {
   name: "Transmission",
+  mustBeDialled: true,
   missing: () => missingProgram("transmission-daemon"),
   command({ torrentPath, payload, home, address, port, maxRate }) {
     const watched = `${home}/watched`;
@@ -198,7 +205,26 @@ WebUI\Port=${freePort(address)}
   },
 };
 
-/** All of them. */
+/**
+ * WebTorrent, by a script of ours. It listens on every address, and dials with
+ * encryption only.
+ */
+export const WEBTORRENT: ClientKind = {
+  name: "WebTorrent",
+  mustBeDialled: true,
+  missing() {
+    return [...missingProgram("node"), ...missingModule("webtorrent")];
+  },
+  command: (site) => [
+    "node",
+    join(import.meta.dirname!, "webtorrent_peer.mjs"),
+    `${modulePath("webtorrent")}/index.js`,
+    ...[site.torrentPath, site.payload, `${site.port}`],
+    `${site.maxRate * 1024}`,
+  ],
+};
+
+/** All of them that can have an address of their own. */
 export const ALL_CLIENTS: readonly ClientKind[] = [
   TRANSMISSION,
   ARIA2,

@@ -7,6 +7,7 @@
 import { assertEquals } from "@std/assert";
 import { encodeHex } from "@std/encoding/hex";
 import { basename } from "@std/path";
+import { Buffer } from "node:buffer";
 import {
   type MadeTorrent,
   makeTorrent,
@@ -23,6 +24,9 @@ import { OpenTracker, type Scrape } from "./opentracker.ts";
 /** Hashing, joining the tracker and a slow machine together. */
 const READY_SECONDS = 60;
 
+/** To compare files costs time that those who write them need. */
+const COMPARE_INTERVAL_MS = 250;
+
 /** What a swarm consists of. */
 export interface SwarmOptions {
   /** The torrent; its tracker is the swarm's. */
@@ -33,14 +37,16 @@ export interface SwarmOptions {
   seeders: readonly ClientKind[];
   /** The clients that download it; none if not given. */
   leechers?: readonly ClientKind[];
-  /** How fast each may send, in KiB per second; without limit if not given. */
+  /** How fast each seeder may send, in KiB/s; without limit if not given. */
   maxRate?: number;
 }
 
 /** Options for a run of btget in a swarm. */
-export interface DownloadOptions {
+export interface BtgetRunOptions {
   /** The form of the program; its source if not given. */
   program?: BtgetProgram | undefined;
+  /** What it shall do, if it is not to download. */
+  subcommand?: string;
   /** Arguments beside the torrent. */
   args?: readonly string[];
   /** The port that others can connect to; any free one if not given. */
@@ -60,6 +66,7 @@ export class Swarm implements AsyncDisposable {
   readonly #tracker = new OpenTracker();
   readonly #clients: Client[] = [];
   readonly #runs: Btget[] = [];
+  #seeds = 0;
 
   /**
    * A swarm that does not run yet.
@@ -82,14 +89,36 @@ export class Swarm implements AsyncDisposable {
     const { seeders, leechers = [] } = this.#options;
     for (const kind of seeders) this.#join(kind, { isSeeder: true });
     for (const kind of leechers) this.#join(kind, { isSeeder: false });
-    await waitUntil(async () => {
-      for (const { child } of this.#clients) {
-        if (child.hasExited) throw new Error(`${child.name} has ended`);
-      }
-      const { complete, incomplete } = await this.scrape();
-      return complete >= seeders.length &&
-        complete + incomplete >= this.#clients.length;
-    }, { what: "all clients to announce themselves", seconds: READY_SECONDS });
+    await this.#announced();
+  }
+
+  /**
+   * Lets clients join that have nothing yet, and waits until they have
+   * announced.
+   *
+   * @param leechers The clients.
+   */
+  async leech(...leechers: readonly ClientKind[]): Promise<void> {
+    for (const kind of leechers) this.#join(kind, { isSeeder: false });
+    await this.#announced();
+  }
+
+  /**
+   * Waits until every client has the whole torrent.
+   *
+   * @param options For how long at most.
+   */
+  async completed({ seconds }: { seconds: number }): Promise<void> {
+    await Promise.all(this.#clients.map(async ({ kind, site }) => {
+      await waitUntil(async () => {
+        this.#checkClients();
+        return await hasFiles(site.payload, this.made);
+      }, {
+        what: `${kind.name} to have everything`,
+        seconds,
+        intervalMs: COMPARE_INTERVAL_MS,
+      });
+    }));
   }
 
   /** What everybody has written. */
@@ -119,14 +148,35 @@ export class Swarm implements AsyncDisposable {
   }
 
   /**
+   * Starts a btget that has everything, and waits until it serves that and has
+   * announced itself.
+   *
+   * @param options How to run it.
+   * @returns The run.
+   */
+  async seed(options: BtgetRunOptions = {}): Promise<Btget> {
+    const folder = this.#folder.join(`seed${++this.#seeds}`);
+    Deno.mkdirSync(folder);
+    writePayload(this.made, folder);
+    const btget = this.btget(folder, { subcommand: "seed", ...options });
+    await btget.said(({ phase }) => phase === "seeding", "it serves");
+    await btget.said(
+      ({ type }) => type === "tracker_answered",
+      "the tracker's answer",
+    );
+    return btget;
+  }
+
+  /**
    * Starts btget; it ends with the swarm, if not before.
    *
    * @param folder Its current folder, where the files go.
    * @param options How to run it.
    * @returns The run.
    */
-  btget(folder: string, options: DownloadOptions = {}): Btget {
-    const { program, args = [], listenPort = 0, fromStdin = false } = options;
+  btget(folder: string, options: BtgetRunOptions = {}): Btget {
+    const { program, subcommand, args = [], listenPort = 0 } = options;
+    const { fromStdin = false } = options;
     const torrentPath = fromStdin ? undefined : this.torrentPath;
     const source = torrentPath ?? "-";
     const btget = new Btget({
@@ -135,6 +185,7 @@ export class Swarm implements AsyncDisposable {
       torrentPath,
       stdin: fromStdin ? this.made.bytes : undefined,
       args: [
+        ...subcommand ? [subcommand] : [],
         "--progress=json",
         `--listen-port=${listenPort}`,
         ...args,
@@ -152,7 +203,7 @@ export class Swarm implements AsyncDisposable {
    * @param options How to run it.
    * @returns What btget said.
    */
-  async download(options: DownloadOptions = {}): Promise<BtgetRecord[]> {
+  async download(options: BtgetRunOptions = {}): Promise<BtgetRecord[]> {
     using folder = new TempFolder();
     const btget = this.btget(folder.path, options);
     assertEquals(await btget.finished(), 0, "exit status");
@@ -178,12 +229,28 @@ export class Swarm implements AsyncDisposable {
       home: this.#folder.join(`home${number}`),
       address,
       port: freePort(address),
-      maxRate: this.#options.maxRate ?? 0,
+      maxRate: isSeeder ? this.#options.maxRate ?? 0 : 0,
     };
     Deno.mkdirSync(site.payload);
     if (isSeeder) writePayload(this.made, site.payload);
     const child = startClient({ kind, site });
     this.#clients.push({ kind, site, child });
+  }
+
+  async #announced(): Promise<void> {
+    const seeders = this.#options.seeders.length + this.#seeds;
+    await waitUntil(async () => {
+      this.#checkClients();
+      const { complete, incomplete } = await this.scrape();
+      return complete >= seeders &&
+        complete + incomplete >= this.#clients.length + this.#seeds;
+    }, { what: "all clients to announce themselves", seconds: READY_SECONDS });
+  }
+
+  #checkClients(): void {
+    for (const { child } of this.#clients) {
+      if (child.hasExited) throw new Error(`${child.name} has ended`);
+    }
   }
 }
 
@@ -249,6 +316,22 @@ export async function assertFiles(
     found.set(path, await sha256(await Deno.readFile(`${folder}/${path}`)));
   }
   assertEquals(sorted(found), sorted(wanted), `files in ${basename(folder)}`);
+}
+
+/** Whether the files of a torrent lie in a folder, whatever else does. */
+async function hasFiles(folder: string, made: MadeTorrent): Promise<boolean> {
+  for (const [path, bytes] of made.files) {
+    // Transmission creates no file without bytes.
+    if (bytes.length === 0) continue;
+    try {
+      const found = await Deno.readFile(`${folder}/${path}`);
+      if (Buffer.compare(found, bytes) !== 0) return false;
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+      return false;
+    }
+  }
+  return true;
 }
 
 function sorted(files: Map<string, string>): [string, string][] {

@@ -1,0 +1,80 @@
+import { assert } from "@std/assert";
+import { conditionalTest, missingProgram } from "../support/conditional.ts";
+import { TempFolder } from "../support/temp_folder.ts";
+import { ARIA2, LIBTORRENT, TRANSMISSION } from "./support/clients.ts";
+import { OPENTRACKER } from "./support/opentracker.ts";
+import { assertFiles, withSwarm } from "./support/swarm.ts";
+
+const MIB = 1024 * 1024;
+
+/** The seeder's rate in KiB/s. */
+const SEEDER_RATE = 1024;
+
+const BTGETS = 3;
+
+/** How much of what it takes a btget is to give. */
+const MIN_RATIO = 0.5;
+
+/** How long it may take, in the time that the seeder needs for one copy. */
+const MAX_COPIES = 1.5;
+
+/**
+ * Transmission's leecher is there first: it dials nobody here, so that all who
+ * come must hear of it. Its seeder serves nobody before ten seconds are over.
+ */
+function testSharing(totalBytes: number, { isTimed }: { isTimed: boolean }) {
+  conditionalTest({
+    name: `${BTGETS} btgets share ${totalBytes / MIB} MiB of a slow ` +
+      "Transmission seeder with libtorrent, aria2 and Transmission",
+    missing: [
+      ...missingProgram(OPENTRACKER),
+      ...[ARIA2, LIBTORRENT, TRANSMISSION].flatMap((kind) => kind.missing()),
+    ],
+    async fn() {
+      const options = {
+        recipe: {
+          pieceLength: 128 * 1024,
+          files: { "a": totalBytes - MIB - 5, "b/c": MIB + 5 },
+        },
+        seeders: [TRANSMISSION],
+        leechers: [TRANSMISSION],
+        maxRate: SEEDER_RATE,
+      };
+      await withSwarm(options, async (swarm) => {
+        using stack = new DisposableStack();
+        const startedAt = performance.now();
+        const btgets = Array.from({ length: BTGETS }, () => {
+          const { path } = stack.use(new TempFolder());
+          return { path, run: swarm.btget(path) };
+        });
+        await swarm.leech(LIBTORRENT, ARIA2);
+        const clients = swarm.completed({ seconds: 120 });
+        const ratios = btgets.map(async ({ path, run }) => {
+          assert(await run.finished() === 0, "btget ends well");
+          await assertFiles(swarm.made, path);
+          return run.progress!.sentBytes / totalBytes;
+        });
+        const all = await Promise.all(ratios);
+        await clients;
+        const seconds = (performance.now() - startedAt) / 1000;
+        const copies = seconds * SEEDER_RATE * 1024 / totalBytes;
+        const mean = all.reduce((sum, ratio) => sum + ratio) / BTGETS;
+        const shown = all.map((ratio) => ratio.toFixed(2)).join(", ");
+        // deno-lint-ignore no-console
+        console.log(
+          `${seconds.toFixed(1)} s, ${copies.toFixed(2)} copies' time; ` +
+            `btget's ratios: ${shown}`,
+        );
+        if (!isTimed) return;
+        assert(mean > MIN_RATIO, `the mean of the ratios is ${mean}`);
+        assert(copies < MAX_COPIES, `it took the time of ${copies} copies`);
+      });
+    },
+  });
+}
+
+testSharing(8 * MIB, { isTimed: false });
+
+if (Deno.env.get("BTGET_TEST_SOAK") === "1") {
+  testSharing(32 * MIB, { isTimed: true });
+}
