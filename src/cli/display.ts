@@ -31,6 +31,10 @@ const LINE_INTERVAL_MS = 10_000;
 /** How often a program is told. */
 const JSON_INTERVAL_MS = 1_000;
 
+/** What to say when nobody can connect to us. */
+const NO_PORT = "No port is free to listen on, so nobody can connect to us; " +
+  "name others with --listen-port";
+
 /** A download that runs. */
 export interface Running {
   /** What it is. */
@@ -45,6 +49,8 @@ export interface Running {
 export interface Display {
   /** How often {@linkcode Display.tick} is wanted; never if not given. */
   readonly intervalMs: number | undefined;
+  /** Others can connect to us, or nobody can. */
+  listening(port: number | undefined): void;
   /** A download begins. */
   begin(running: Running): void;
   /** Something happened to a download. */
@@ -116,6 +122,11 @@ class TextDisplay implements Display {
     this.#sink = sink;
     this.#options = options;
     this.intervalMs = options.form === "none" ? undefined : BAR_INTERVAL_MS;
+  }
+
+  listening(port: number | undefined): void {
+    if (port === undefined) return this.notice(NO_PORT);
+    if (this.#options.isVerbose) this.notice(`listening on port ${port}`);
   }
 
   begin(running: Running): void {
@@ -217,6 +228,11 @@ class JsonDisplay implements Display {
     this.#options = options;
     this.intervalMs = options.isQuiet ? undefined : JSON_INTERVAL_MS;
     this.#write("start", { version: SCHEMA_VERSION });
+  }
+
+  listening(port: number | undefined): void {
+    if (port === undefined) return this.notice(NO_PORT);
+    if (!this.#options.isQuiet) this.#write("listening", { port });
   }
 
   begin(running: Running): void {

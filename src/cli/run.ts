@@ -191,6 +191,7 @@ async function downloadAll(
     maxDownloadRate: command.maxDownloadRate,
     maxUploadRate: command.maxUploadRate,
   });
+  if (!command.isCheckOnly) display.listening(session.port);
   await using background = new TaskGroup();
   const { intervalMs } = display;
   if (intervalMs !== undefined) {

@@ -82,6 +82,7 @@ function shown(
 
 /** Everything that can be shown, once. */
 function showAll(display: Display, running: Running): void {
+  display.listening(6881);
   display.begin(running);
   for (const event of Object.values(EVENTS)) {
     if (display.intervalMs !== undefined) display.tick();

@@ -1,7 +1,7 @@
 /** `btget seed`, as a user sees it. */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { formatEndpoint } from "../../src/bytes/endpoint.ts";
+import type { Endpoint } from "../../src/bytes/endpoint.ts";
 import { makeTorrent, writePayload } from "../support/make_torrent.ts";
 import { parseJsonLines } from "../support/json_lines.ts";
 import { FakePeer } from "../support/fake_peer.ts";
@@ -13,27 +13,20 @@ const MADE = makeTorrent({ files: 300_000, name: "film" });
 
 const READ_ONLY = ["--allow-net", "--allow-read"];
 
-/** A port that is free now. */
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
-}
-
-/** What seeds the torrent of a scene, and the port it has. */
-function seedArgs({ torrentPath, downloads }: Scene) {
-  const port = freePort();
-  const args = [
-    ...["seed", torrentPath, `--dir=${downloads}`, "--progress=json"],
-    `--listen-port=${port}`,
-  ];
-  return { args, endpoint: { hostname: "127.0.0.1", port } };
+/** Where a program that shows JSON lines can be connected to. */
+async function endpointOf(program: Program): Promise<Endpoint> {
+  const [, port] = await program.said(/"type":"listening","port":(\d+)/);
+  return { hostname: "127.0.0.1", port: Number(port) };
 }
 
 Deno.test("main.ts seed serves what is there, until it is told to go", async () => {
   using scene = new Scene(MADE);
   writePayload(MADE, scene.downloads);
-  const { args, endpoint } = seedArgs(scene);
-  await using program = new Program(args, { permissions: READ_ONLY });
+  await using program = new Program(
+    ["seed", ...scene.args(), "--progress=json"],
+    { permissions: READ_ONLY },
+  );
+  const endpoint = await endpointOf(program);
   await program.said(/"phase":"seeding"/);
   {
     using peer = await ScriptedPeer.connect(MADE, { endpoint });
@@ -110,23 +103,20 @@ Deno.test("main.ts seed needs to read what it serves", async () => {
 Deno.test("main.ts stays after a download until enough was given", async () => {
   using scene = new Scene(MADE);
   await using seed = new FakePeer(MADE);
-  const port = freePort();
   await using program = new Program([
     ...scene.args(seed),
-    `--listen-port=${port}`,
     "--seed-ratio=0.05",
     "--progress=json",
   ]);
+  const endpoint = await endpointOf(program);
   await program.said(/"phase":"seeding"/);
-  using peer = await ScriptedPeer.connect(MADE, {
-    endpoint: { hostname: "127.0.0.1", port },
-  });
+  using peer = await ScriptedPeer.connect(MADE, { endpoint });
   await peer.say({ type: "interested" });
   assert(await peer.hear("unchoke"));
   await peer.say({ type: "request", index: 0, begin: 0, length: 16_384 });
   assert(await peer.hear("piece"));
   const { code, stderr } = await program.ended();
-  assertEquals(code, 0, `${formatEndpoint(seed.endpoint)} ${stderr}`);
+  assertEquals(code, 0, stderr);
   const last = parseJsonLines(stderr)
     .findLast(({ type }) => type === "progress")!;
   assertEquals([last.receivedBytes, last.sentBytes], [300_000, 16_384]);

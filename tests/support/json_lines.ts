@@ -27,6 +27,7 @@ export const JSON_LINES: Readonly<
   Record<string, Readonly<Record<string, Field>>>
 > = {
   start: { version: "count" },
+  listening: { port: "count" },
   torrent: {
     infoHash: "infoHash",
     name: "text",

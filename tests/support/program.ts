@@ -125,10 +125,13 @@ export class Program implements AsyncDisposable {
    * Waits until something was said on standard error.
    *
    * @param pattern What.
+   * @returns What of it was said.
    * @throws If the program ends without it.
    */
-  async said(pattern: RegExp): Promise<void> {
-    while (!pattern.test(this.#stderr)) {
+  async said(pattern: RegExp): Promise<RegExpExecArray> {
+    while (true) {
+      const match = pattern.exec(this.#stderr);
+      if (match) return match;
       if (this.#hasEnded) throw new Error(`It never said so: ${this.#stderr}`);
       const { promise, resolve } = Promise.withResolvers<void>();
       this.#waiting.add(resolve);
