@@ -18,7 +18,7 @@ const LEECHERS = [...Array(18).fill(LIBTORRENT), ARIA2, ARIA2];
 
 const MAX_MEMORY = 300 * MIB;
 
-/** Who has just come may still be about to say something. */
+/** Who has just come may still say something: it makes no room yet. */
 const PATIENCE_MS = 5_500;
 
 type Connect = (
@@ -26,17 +26,30 @@ type Connect = (
   options: { endpoint: Endpoint },
 ) => Promise<Disposable>;
 
-const CROWDS: [name: string, args: string[], connect: Connect][] = [
-  ["say nothing at all", [], (_, { endpoint }) => Deno.connect(endpoint)],
-  ["say nothing but their handshake", [], ScriptedPeer.connect],
-  [
-    "say nothing but their handshake, and all may stay",
-    ["--max-peers=500"],
-    ScriptedPeer.connect,
-  ],
-];
+interface Crowd {
+  connect: Connect;
+  /** How long it is alone with btget. */
+  waitMs: number;
+  args?: string[];
+}
 
-for (const [name, args, connect] of CROWDS) {
+const CROWDS: Record<string, Crowd> = {
+  "say nothing at all": {
+    connect: (_, { endpoint }) => Deno.connect(endpoint),
+    waitMs: 0,
+  },
+  "say nothing but their handshake": {
+    connect: ScriptedPeer.connect,
+    waitMs: PATIENCE_MS,
+  },
+  "say nothing but their handshake, and all may stay": {
+    connect: ScriptedPeer.connect,
+    waitMs: 0,
+    args: ["--max-peers=500"],
+  },
+};
+
+for (const [name, { connect, waitMs, args = [] }] of Object.entries(CROWDS)) {
   conditionalTest({
     name: `btget serves ${LEECHERS.length} leechers beside ${SILENT} ` +
       `connections that ${name}`,
@@ -54,7 +67,7 @@ for (const [name, args, connect] of CROWDS) {
         for (let i = 0; i < SILENT; i++) {
           crowd.use(await connect(swarm.made, { endpoint }));
         }
-        await delay(PATIENCE_MS);
+        await delay(waitMs);
         await swarm.leech(...LEECHERS);
         await swarm.completed({ seconds: 60 });
         const memory = peakMemory(btget.pid);
