@@ -23,23 +23,11 @@ import {
   type FileStorage,
   isSameFile,
 } from "./file_storage.ts";
+import { HoldUps } from "./hold_ups.ts";
 import { PieceReader } from "./piece_reader.ts";
 
 /** A piece in doubt is read in parts, so that a large one needs no large buffer. */
 const PART_LENGTH = 256 * 1024;
-
-/**
- * A read that takes longer waits for the disk, not for the page cache; or it
- * has lost its turn on a busy machine.
- */
-const SLOW_READ_MS = 20;
-
-/**
- * So many reads are warmed off the event loop after a slow one. A slow disk
- * holds up the loop with one read in so many then; a busy machine, whose reads
- * come from the cache, does not pay for all of them.
- */
-const WARMED_READS = 32;
 
 /** Options for {@linkcode VerifiedReader}. */
 export interface VerifiedReaderOptions {
@@ -74,8 +62,8 @@ export class VerifiedReader implements Disposable {
   readonly #stamps = new Map<number, Stamp>();
   /** Pieces that must be hashed before they are given. */
   readonly #doubtful: Bitfield;
+  readonly #holdUps = new HoldUps();
   #part: Uint8Array | undefined;
-  #toWarm = 0;
 
   /**
    * Opens nothing yet.
@@ -99,7 +87,7 @@ export class VerifiedReader implements Disposable {
 
   /** Whether the disk is so slow that reads should be warmed first. */
   get isSlow(): boolean {
-    return this.#toWarm > 0;
+    return this.#holdUps.isSlow;
   }
 
   /**
@@ -113,9 +101,8 @@ export class VerifiedReader implements Disposable {
   readSync(part: Block, buffer: Uint8Array): boolean {
     const startedAt = performance.now();
     const isRead = this.#read(part, buffer);
-    if (performance.now() - startedAt > SLOW_READ_MS) {
-      this.#toWarm = WARMED_READS;
-    }
+    const now = performance.now();
+    this.#holdUps.add(now - startedAt, now);
     return isRead;
   }
 
@@ -127,7 +114,7 @@ export class VerifiedReader implements Disposable {
    * @param buffer Room for the bytes; what it holds then means nothing.
    */
   async warm(part: Block, buffer: Uint8Array): Promise<void> {
-    this.#toWarm = Math.max(0, this.#toWarm - 1);
+    this.#holdUps.spared();
     await this.#reader.warm(this.#offsetOf(part), buffer);
   }
 
