@@ -21,6 +21,8 @@ export class Taker implements ChokerPeer {
   allowedBytes = 0;
   /** Room for one batch; it is on its way at most until the peer is idle. */
   buffer: Uint8Array | undefined;
+  /** Whether it ever wanted something that we have. */
+  wasInterested = false;
   /** Whether its next batch is being read off the event loop. */
   isWarming = false;
 

@@ -176,6 +176,12 @@ export class Upload {
           break;
       }
     }
+    if (peer.state.peerInterested && !taker.wasInterested) {
+      // Once: who changes its mind all the time waits for the next look.
+      taker.wasInterested = true;
+      const isSeeding = this.#options.have.isFull;
+      this.choose({ now: performance.now(), isSeeding });
+    }
     if (taker.isAsking) peer.wake();
   }
 
