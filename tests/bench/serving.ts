@@ -4,7 +4,7 @@
  * seed. Both seeds take turns; medians are compared.
  *
  *     deno task build
- *     BTGET_BINARY=./btget deno run -A tests/bench/serving.ts [RUNS]
+ *     BTGET_BINARY=./btget deno run -A tests/bench/serving.ts [RUNS [LEECHERS...]]
  *
  * The wall time is that of the slowest leecher, from when it begins to connect
  * until it has verified everything. `TMPDIR` on a tmpfs leaves the disk
@@ -30,8 +30,6 @@ const GIB = KIB * KIB * KIB;
 
 /** The kernel counts CPU time in hundredths of a second. */
 const TICKS_PER_SECOND = 100;
-
-const LEECHERS = [1, 4];
 
 /** What one run has cost. */
 interface Cost {
@@ -105,23 +103,14 @@ class Scene implements Disposable {
       ],
     });
     await child.said(({ phase }) => phase === "seeding", "it serves");
-    return { child, address: "127.0.0.1", port };
+    return await listening({ child, address: "127.0.0.1", port });
   }
 
   async libtorrent(): Promise<Seed> {
     const site = this.#site(this.#payload, { isSeeder: true });
     const child = this.#libtorrent(site);
     const { address, port } = site;
-    await waitUntil(async () => {
-      try {
-        using _conn = await Deno.connect({ hostname: address, port });
-        return true;
-      } catch (error) {
-        if (error instanceof Deno.errors.ConnectionRefused) return false;
-        throw error;
-      }
-    }, { what: "libtorrent to listen", seconds: 20 });
-    return { child, address, port };
+    return await listening({ child, address, port });
   }
 
   [Symbol.dispose](): void {
@@ -154,6 +143,20 @@ class Scene implements Disposable {
   }
 }
 
+async function listening(seed: Seed): Promise<Seed> {
+  const { address: hostname, port } = seed;
+  await waitUntil(async () => {
+    try {
+      using _conn = await Deno.connect({ hostname, port });
+      return true;
+    } catch (error) {
+      if (error instanceof Deno.errors.ConnectionRefused) return false;
+      throw error;
+    }
+  }, { what: `a seed at ${hostname}:${port}`, seconds: 20 });
+  return seed;
+}
+
 /** The CPU time that a process has taken so far. */
 function cpuSeconds(pid: number): number {
   const stat = Deno.readTextFileSync(`/proc/${pid}/stat`);
@@ -172,9 +175,10 @@ function say(text: string): void {
 }
 
 const runs = Number(Deno.args[0] ?? 5);
+const counts = Deno.args.length > 1 ? Deno.args.slice(1).map(Number) : [1, 4];
 using scene = new Scene();
 say("leechers  seed        wall s  CPU s/GiB");
-for (const leechers of LEECHERS) {
+for (const leechers of counts) {
   const costs: Record<string, Cost[]> = { btget: [], libtorrent: [] };
   for (let run = 0; run < runs; run++) {
     costs.btget!.push(await scene.measure((at) => at.btget(), leechers));
