@@ -68,6 +68,6 @@ export function storageError(error: unknown, path: string): StorageError {
  * @returns Whether closing one would help.
  */
 export function isOutOfDescriptors(error: unknown): boolean {
-  const { code } = error as { code?: string };
+  const code = (error as { code?: string } | undefined)?.code;
   return code === "EMFILE" || code === "ENFILE";
 }
