@@ -30,6 +30,8 @@ session = lt.session({
     "ssrf_mitigation": False,
     "listen_system_port_fallback": False,
     "alert_mask": lt.alert.category_t.status_notification,
+    # connect_peer() would try encryption first, and come back a second later.
+    **({"out_enc_policy": 2} if peer else {}),
 })
 
 # All peers are local ones, which no limit holds for unless this says so:
