@@ -8,6 +8,7 @@ import { SINGLE_FILE, testDownloadsFrom } from "./support/downloads.ts";
 import { OPENTRACKER } from "./support/opentracker.ts";
 import { ARIA2, LIBTORRENT, TRANSMISSION } from "./support/clients.ts";
 import { assertFiles, withSwarm } from "./support/swarm.ts";
+import { testUploadsTo } from "./support/uploads.ts";
 
 const MIB = 1024 * 1024;
 
@@ -62,6 +63,8 @@ conditionalTest({
 for (const kind of [TRANSMISSION, ARIA2, LIBTORRENT]) {
   testDownloadsFrom(kind, { program, programName: "the binary", missing });
 }
+
+testUploadsTo(LIBTORRENT, { program, programName: "the binary", missing });
 
 conditionalTest({
   name: "the binary downloads a torrent from standard input",

@@ -3,10 +3,10 @@ import { conditionalTest, missingProgram } from "../support/conditional.ts";
 import { TempFolder } from "../support/temp_folder.ts";
 import { isProgress } from "./support/btget.ts";
 import { LIBTORRENT } from "./support/clients.ts";
-import { testUploadsTo } from "./support/uploads.ts";
 import { testDownloadsFrom } from "./support/downloads.ts";
 import { OPENTRACKER } from "./support/opentracker.ts";
 import { assertFiles, withSwarm } from "./support/swarm.ts";
+import { testUploadsTo } from "./support/uploads.ts";
 
 const MIB = 1024 * 1024;
 
