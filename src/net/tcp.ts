@@ -17,6 +17,9 @@ import { delay } from "@std/async/delay";
 /** After a failed accept (no descriptors left, say) others need time to end. */
 const ACCEPT_PAUSE_MS = 500;
 
+/** What is closed is gone after a turn or two of the event loop. */
+const ROOM_PAUSE_MS = 10;
+
 class TcpConnection implements Connection {
   readonly remote: Endpoint;
   readonly heldMs = 0;
@@ -93,6 +96,16 @@ export interface ListenOptions {
   hostname?: string;
 }
 
+/** Options for {@linkcode TcpListener.connections}. */
+export interface AcceptingOptions {
+  /**
+   * A connection cannot be taken, for want of descriptors perhaps.
+   *
+   * @returns Whether another one was closed, so that it can be tried again.
+   */
+  makeRoom?: () => boolean;
+}
+
 /** A socket that others can connect to. */
 export class TcpListener implements Disposable {
   readonly #listener: Deno.TcpListener;
@@ -112,8 +125,15 @@ export class TcpListener implements Disposable {
     return this.#listener.addr.port;
   }
 
-  /** The connections that arrive, until the listener is closed. */
-  async *connections(): AsyncGenerator<Connection, void, undefined> {
+  /**
+   * The connections that arrive, until the listener is closed.
+   *
+   * @param options What to do when one cannot be taken.
+   * @returns Them.
+   */
+  async *connections(
+    { makeRoom = () => false }: AcceptingOptions = {},
+  ): AsyncGenerator<Connection, void, undefined> {
     while (!this.#closed) {
       let conn: Deno.TcpConn;
       try {
@@ -122,7 +142,7 @@ export class TcpListener implements Disposable {
         if (this.#closed) return;
         networkError("Cannot accept", error);
         // Without descriptors the same connection would fail again at once.
-        await delay(ACCEPT_PAUSE_MS);
+        await delay(makeRoom() ? ROOM_PAUSE_MS : ACCEPT_PAUSE_MS);
         continue;
       }
       const { hostname, port } = conn.remoteAddr;

@@ -143,16 +143,23 @@ export class Session implements AsyncDisposable {
   }
 
   async #listen(listener: TcpListener, signal: AbortSignal): Promise<void> {
-    for await (const accepted of listener.connections()) {
+    const makeRoom = () => this.#dropSilent();
+    for await (const accepted of listener.connections({ makeRoom })) {
       const connection = throttle(accepted, this.#limits);
       if (signal.aborted) return connection.close();
-      if (this.#silent.size >= MAX_SILENT) {
-        const [oldest] = this.#silent;
-        oldest!.close();
-      }
+      if (this.#silent.size >= MAX_SILENT) this.#dropSilent();
       this.#silent.add(connection);
       this.#tasks.spawn((signal) => this.#welcome(connection, signal));
     }
+  }
+
+  /** Who has been silent for longest goes, if there is one. */
+  #dropSilent(): boolean {
+    const [oldest] = this.#silent;
+    if (!oldest) return false;
+    this.#silent.delete(oldest);
+    oldest.close();
+    return true;
   }
 
   async #welcome(connection: Connection, signal: AbortSignal): Promise<void> {

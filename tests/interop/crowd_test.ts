@@ -4,6 +4,7 @@ import type { Endpoint } from "../../src/bytes/endpoint.ts";
 import { conditionalTest, missingProgram } from "../support/conditional.ts";
 import type { MadeTorrent } from "../support/make_torrent.ts";
 import { ScriptedPeer } from "../support/scripted_peer.ts";
+import { type BtgetProgram, FROM_SOURCE } from "./support/btget.ts";
 import { ARIA2, LIBTORRENT } from "./support/clients.ts";
 import { SINGLE_FILE } from "./support/downloads.ts";
 import { freePort } from "./support/loopback.ts";
@@ -31,7 +32,18 @@ interface Crowd {
   /** How long it is alone with btget. */
   waitMs: number;
   args?: string[];
+  program?: BtgetProgram;
 }
+
+/** The crowd takes them all, and files need some too. */
+const FEW_DESCRIPTORS: BtgetProgram = {
+  ...FROM_SOURCE,
+  command: (scope) => [
+    "sh",
+    ...["-c", 'ulimit -n 64; exec "$@"', "sh"],
+    ...FROM_SOURCE.command(scope),
+  ],
+};
 
 const CROWDS: Record<string, Crowd> = {
   "say nothing at all": {
@@ -47,9 +59,15 @@ const CROWDS: Record<string, Crowd> = {
     waitMs: 0,
     args: ["--max-peers=500"],
   },
+  "say nothing, and take every descriptor": {
+    connect: (_, { endpoint }) => Deno.connect(endpoint),
+    waitMs: 0,
+    program: FEW_DESCRIPTORS,
+  },
 };
 
-for (const [name, { connect, waitMs, args = [] }] of Object.entries(CROWDS)) {
+for (const [name, crowd] of Object.entries(CROWDS)) {
+  const { connect, waitMs, ...options } = crowd;
   conditionalTest({
     name: `btget serves ${LEECHERS.length} leechers beside ${SILENT} ` +
       `connections that ${name}`,
@@ -60,12 +78,12 @@ for (const [name, { connect, waitMs, args = [] }] of Object.entries(CROWDS)) {
     ],
     async fn() {
       await withSwarm({ recipe: SINGLE_FILE, seeders: [] }, async (swarm) => {
-        using crowd = new DisposableStack();
+        using silent = new DisposableStack();
         const listenPort = freePort("0.0.0.0");
-        const btget = await swarm.seed({ args, listenPort });
+        const btget = await swarm.seed({ ...options, listenPort });
         const endpoint = { hostname: "127.0.0.1", port: listenPort };
         for (let i = 0; i < SILENT; i++) {
-          crowd.use(await connect(swarm.made, { endpoint }));
+          silent.use(await connect(swarm.made, { endpoint }));
         }
         await delay(waitMs);
         await swarm.leech(...LEECHERS);

@@ -271,3 +271,26 @@ Deno.test("TcpListener.connections() goes on after a failure, not at once", asyn
   assert(pauses.length === 2 && pauses.every((ms) => ms >= 100), `${pauses}`);
   ours.close();
 });
+
+Deno.test("TcpListener.connections() goes on soon where room can be made", async () => {
+  const real = Deno.listen({ hostname: HERE, port: 0 });
+  let failures = 3;
+  const faulty = {
+    addr: real.addr,
+    accept: () =>
+      failures-- > 0
+        ? Promise.reject(new Error("Too many open files (os error 24)"))
+        : real.accept(),
+    close: () => real.close(),
+  };
+  using listener = new TcpListener(faulty as Deno.TcpListener);
+  const ours = await dial(listener.port);
+  const toClose = ["silent", "silent"];
+  const pauses = await pausesOf(async () => {
+    const makeRoom = () => toClose.pop() !== undefined;
+    const theirs = (await listener.connections({ makeRoom }).next()).value;
+    (theirs as Connection).close();
+  });
+  assertEquals(pauses.map((ms) => ms < 100), [true, true, false]);
+  ours.close();
+});
