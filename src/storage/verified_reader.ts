@@ -25,6 +25,7 @@ import {
 } from "./file_storage.ts";
 import { HoldUps } from "./hold_ups.ts";
 import { PieceReader } from "./piece_reader.ts";
+import { isOutOfDescriptors } from "./storage_error.ts";
 
 /** A piece in doubt is read in parts, so that a large one needs no large buffer. */
 const PART_LENGTH = 256 * 1024;
@@ -96,7 +97,7 @@ export class VerifiedReader implements Disposable {
    * @param part Which; a block, or several that follow each other.
    * @param buffer Filled with the bytes.
    * @returns Whether they are those that were verified. If not, the owner has
-   * heard that the piece is lost.
+   * heard that the piece is lost, unless it only cannot be read now.
    */
   readSync(part: Block, buffer: Uint8Array): boolean {
     const startedAt = performance.now();
@@ -138,6 +139,8 @@ export class VerifiedReader implements Disposable {
       if (this.#readHashed(part, buffer)) return true;
     } catch (error) {
       if (!(error instanceof StorageError)) throw error;
+      // That says nothing of the piece: it can be read later.
+      if (isOutOfDescriptors(error.cause)) return false;
     }
     this.#doubtful.add(index);
     this.#options.onLost(index);

@@ -92,3 +92,29 @@ Deno.test("Upload bears a flood of requests", async (t) => {
     });
   });
 });
+
+Deno.test("Upload loses no piece when there is no descriptor left to read it", async () => {
+  const [request] = requests(1);
+  const { openSync } = Deno;
+  const { error, events } = await whileSeeding(MADE, {
+    during: async ({ endpoint }) => {
+      using peer = await served({ endpoint });
+      try {
+        Deno.openSync = () => {
+          const message = "Too many open files (os error 24)";
+          throw Object.assign(new Error(message), { code: "EMFILE" });
+        };
+        await peer.say(request!);
+        const answer = await peer.hear("piece", "reject_request");
+        assertEquals(answer?.type, "reject_request");
+      } finally {
+        Deno.openSync = openSync;
+      }
+      await peer.say(request!);
+      const answer = await peer.hear("piece", "reject_request");
+      assertEquals(answer?.type, "piece");
+    },
+  });
+  assertEquals(error, undefined);
+  assert(!events.some(({ type }) => type === "piece_lost"));
+});
