@@ -16,6 +16,9 @@ const BTGETS = 3;
 /** How much of what it takes a btget is to give. */
 const MIN_RATIO = 0.5;
 
+/** Pieces are small: whoever fetches the same one at once wastes the line. */
+const PIECE_LENGTH = 64 * 1024;
+
 /** How long it may take, in the time that the seeder needs for one copy. */
 const MAX_COPIES = 1.5;
 
@@ -39,7 +42,7 @@ function testSharing(
     async fn() {
       const options = {
         recipe: {
-          pieceLength: 128 * 1024,
+          pieceLength: PIECE_LENGTH,
           files: { "a": totalBytes - MIB - 5, "b/c": MIB + 5 },
         },
         seeders: [TRANSMISSION],

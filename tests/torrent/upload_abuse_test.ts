@@ -38,6 +38,16 @@ async function served(
   return peer;
 }
 
+/** No file can be opened as long as this is kept. */
+function withoutDescriptors(): Disposable {
+  const { openSync } = Deno;
+  Deno.openSync = () => {
+    const message = "Too many open files (os error 24)";
+    throw Object.assign(new Error(message), { code: "EMFILE" });
+  };
+  return { [Symbol.dispose]: () => void (Deno.openSync = openSync) };
+}
+
 /** An honest leecher beside the others. */
 async function fetchAll(endpoint: RunningSeed["endpoint"]): Promise<void> {
   using folder = new TempFolder();
@@ -95,24 +105,18 @@ Deno.test("Upload bears a flood of requests", async (t) => {
 
 Deno.test("Upload loses no piece when there is no descriptor left to read it", async () => {
   const [request] = requests(1);
-  const { openSync } = Deno;
   const { error, events } = await whileSeeding(MADE, {
     during: async ({ endpoint }) => {
       using peer = await served({ endpoint });
-      try {
-        Deno.openSync = () => {
-          const message = "Too many open files (os error 24)";
-          throw Object.assign(new Error(message), { code: "EMFILE" });
-        };
+      const answer = async () => {
         await peer.say(request!);
-        const answer = await peer.hear("piece", "reject_request");
-        assertEquals(answer?.type, "reject_request");
-      } finally {
-        Deno.openSync = openSync;
+        return (await peer.hear("piece", "reject_request"))?.type;
+      };
+      {
+        using _none = withoutDescriptors();
+        assertEquals(await answer(), "reject_request");
       }
-      await peer.say(request!);
-      const answer = await peer.hear("piece", "reject_request");
-      assertEquals(answer?.type, "piece");
+      assertEquals(await answer(), "piece");
     },
   });
   assertEquals(error, undefined);
