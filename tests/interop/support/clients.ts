@@ -219,7 +219,8 @@ export const WEBTORRENT: ClientKind = {
     "node",
     join(import.meta.dirname!, "webtorrent_peer.mjs"),
     `${modulePath("webtorrent")}/index.js`,
-    ...[site.torrentPath, site.payload, `${site.port}`],
+    // Its own address is no help: it takes the port on all of them.
+    ...[site.torrentPath, site.payload, `${freePort("0.0.0.0")}`],
     `${site.maxRate * 1024}`,
   ],
 };
