@@ -177,6 +177,14 @@ function pathError(error: unknown, path: string): unknown {
   if (error instanceof Deno.errors.NotFound) {
     return new SourceError("sourceNotFound", missing(path), { cause: error });
   }
+  if (error instanceof Deno.errors.NotCapable) {
+    // Deno guards some places, such as /dev and /proc, beyond its flags.
+    return new SourceError(
+      "denied",
+      `${path} may not be read by programs that run in Deno; try 'btget - < ${path}'`,
+      { cause: error },
+    );
+  }
   const { code } = error as { code?: unknown };
   if (!(error instanceof Error) || typeof code !== "string") return error;
   return new SourceError(

@@ -634,3 +634,9 @@ Deno.test("main.ts ends with the worst of its sources", async (t) => {
     assertMatch(stderr, /^btget: \/no\/such does not exist\nbtget: \/etc\/pas/);
   });
 });
+
+Deno.test("main.ts says so when Deno guards a place", async () => {
+  const { code, stderr } = await runProgram(["-S", "/dev/shm/x.torrent"]);
+  assertEquals(code, 15);
+  assertMatch(stderr, /may not be read by programs that run in Deno/);
+});
