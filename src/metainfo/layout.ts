@@ -14,6 +14,9 @@ import type { Bitfield } from "../bytes/bitfield.ts";
 /** What every client asks for at a time (BEP 3: "2^14"), and the most we ask. */
 export const BLOCK_LENGTH = 16_384;
 
+/** The most pieces a torrent may have: libtorrent's limit; 40 MiB of hashes. */
+export const MAX_PIECES = 0x200000;
+
 /** A part of one piece, in BEP 3's words. */
 export interface Block {
   /** The piece. */

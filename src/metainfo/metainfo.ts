@@ -24,7 +24,7 @@ import {
 import { type Endpoint, endpointOf } from "../bytes/endpoint.ts";
 import { HASH_LENGTH, sha1 } from "../bytes/hash.ts";
 import { MetainfoError } from "../errors.ts";
-import { PieceLayout } from "./layout.ts";
+import { MAX_PIECES, PieceLayout } from "./layout.ts";
 import {
   distinctPaths,
   LINUX_NAMES,
@@ -100,9 +100,6 @@ const MAX_PIECE_LENGTH = 128 * 1024 * 1024;
 
 /** A little more than libtorrent's limits let through. */
 const MAX_FILES = 300_000;
-
-/** libtorrent's limit; 40 MiB of hashes. */
-const MAX_PIECES = 0x200000;
 
 /** More would only be a way to make us ask around. */
 const MAX_TRACKERS = 100;

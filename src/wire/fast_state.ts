@@ -21,7 +21,7 @@ const MAX_UNASKED_REJECTS = 50;
 
 /** What a peer has said in the messages of BEP 6. */
 export class FastState {
-  readonly #pieceCount: number;
+  #pieceCount: number;
   readonly #allowed = new Set<number>();
   readonly #suggested = new Set<number>();
   #unaskedRejects = 0;
@@ -33,6 +33,19 @@ export class FastState {
    */
   constructor(pieceCount: number) {
     this.#pieceCount = pieceCount;
+  }
+
+  /**
+   * The number of pieces was not known, and is now: what was said of others is
+   * forgotten.
+   *
+   * @param pieceCount The number of pieces.
+   */
+  learn(pieceCount: number): void {
+    this.#pieceCount = pieceCount;
+    for (const said of [this.#allowed, this.#suggested]) {
+      for (const index of said) if (index >= pieceCount) said.delete(index);
+    }
   }
 
   /** The pieces that we may ask for while choked; the peer may lack them. */

@@ -9,7 +9,7 @@
  */
 
 import { ProtocolError } from "../errors.ts";
-import { type Block, BLOCK_LENGTH } from "../metainfo/layout.ts";
+import { type Block, BLOCK_LENGTH, MAX_PIECES } from "../metainfo/layout.ts";
 
 /** A message between peers, its fields in the words of the BEPs. */
 export type Message =
@@ -69,6 +69,9 @@ const EXTENDED_HEADER_LENGTH = 2;
  */
 const MAX_EXTENDED_LENGTH = 64 * 1024;
 
+/** While the number of pieces is unknown, a bitfield may be that of any. */
+const ANY_BITFIELD = { min: 1, max: 1 + Math.ceil(MAX_PIECES / 8) };
+
 /**
  * The longest payload of an id that we do not know: room for what extensions
  * send, and not enough to make us hold much for nothing.
@@ -91,12 +94,13 @@ export function isKnownId(id: number): boolean {
  * there, before anything is kept for the rest.
  *
  * @param id The id of the message.
- * @param pieceCount The number of pieces, which gives a bitfield its length.
+ * @param pieceCount The number of pieces, which gives a bitfield its length,
+ * if it is known.
  * @returns The range of lengths, the id included.
  */
 export function payloadLengths(
   id: number,
-  pieceCount: number,
+  pieceCount: number | undefined,
 ): { min: number; max: number } {
   switch (id) {
     case ID.choke:
@@ -111,6 +115,7 @@ export function payloadLengths(
     case ID.allowed_fast:
       return { min: 5, max: 5 };
     case ID.bitfield: {
+      if (pieceCount === undefined) return ANY_BITFIELD;
       const length = 1 + Math.ceil(pieceCount / 8);
       return { min: length, max: length };
     }
@@ -149,7 +154,7 @@ export function decodeMessage(payload: Uint8Array): Message {
     payload.length - 1,
   );
   // A bitfield's exact length is checked where the torrent is known.
-  const { min } = payloadLengths(id, 0);
+  const { min } = payloadLengths(id, undefined);
   if (payload.length < min) {
     throw new ProtocolError(
       `Cannot decode message ${id}: expected ${min} bytes, got ${payload.length}`,

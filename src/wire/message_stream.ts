@@ -36,7 +36,7 @@ const USUAL_LENGTH = PIECE_HEADER_LENGTH + BLOCK_LENGTH;
  * other fills.
  */
 export class MessageDecoder {
-  readonly #pieceCount: number;
+  #pieceCount: number | undefined;
   readonly #head = new Uint8Array(HEAD_LENGTH);
   #headLength = 0;
   /** The payload of a split frame, once its length is known. */
@@ -49,9 +49,20 @@ export class MessageDecoder {
   /**
    * A decoder at the first byte after the handshake.
    *
-   * @param pieceCount The number of pieces, which gives a bitfield its length.
+   * @param pieceCount The number of pieces, which gives a bitfield its length;
+   * `undefined` while nobody knows it.
    */
-  constructor(pieceCount: number) {
+  constructor(pieceCount: number | undefined) {
+    this.#pieceCount = pieceCount;
+  }
+
+  /**
+   * The number of pieces is known now. A bitfield that has begun to arrive was
+   * let through before: whoever takes it checks its length.
+   *
+   * @param pieceCount The number of pieces.
+   */
+  learn(pieceCount: number): void {
     this.#pieceCount = pieceCount;
   }
 
@@ -156,12 +167,15 @@ export class MessageDecoder {
 /** Bytes in, messages out: all that a chunk completes at once. */
 export class MessageDecoderStream
   extends TransformStream<Uint8Array, Message[]> {
+  readonly #decoder: MessageDecoder;
+
   /**
    * A stream at the first byte after the handshake.
    *
-   * @param pieceCount The number of pieces, which gives a bitfield its length.
+   * @param pieceCount The number of pieces, which gives a bitfield its length;
+   * `undefined` while nobody knows it.
    */
-  constructor(pieceCount: number) {
+  constructor(pieceCount: number | undefined) {
     const decoder = new MessageDecoder(pieceCount);
     super({
       transform(chunk, controller) {
@@ -169,6 +183,16 @@ export class MessageDecoderStream
         if (messages.length > 0) controller.enqueue(messages);
       },
     });
+    this.#decoder = decoder;
+  }
+
+  /**
+   * The number of pieces is known now.
+   *
+   * @param pieceCount The number of pieces.
+   */
+  learn(pieceCount: number): void {
+    this.#decoder.learn(pieceCount);
   }
 }
 

@@ -8,6 +8,8 @@
 
 import { Bitfield } from "../bytes/bitfield.ts";
 import { ProtocolError } from "../errors.ts";
+import { MAX_PIECES } from "../metainfo/layout.ts";
+import { EarlyPieces } from "./early_pieces.ts";
 import {
   decodeExtensionHandshake,
   type ExtensionHandshake,
@@ -30,10 +32,14 @@ export interface PeerStateOptions {
   supportsFast?: boolean | undefined;
 }
 
-/** What both sides of a connection know of each other. */
+/**
+ * What both sides of a connection know of each other.
+ *
+ * While the number of pieces is unknown, `have` is a set without room for any;
+ * what the peer says of pieces is kept aside, and counts once the number has
+ * been learnt.
+ */
 export class PeerState {
-  /** The pieces that the peer says it has. */
-  readonly have: Bitfield;
   /** Whether we do not serve the peer. */
   amChoking = true;
   /** Whether we want something that the peer has. */
@@ -43,17 +49,47 @@ export class PeerState {
   /** Whether the peer wants something that we have. */
   peerInterested = false;
   readonly #fast: FastState | undefined;
+  #have: Bitfield;
+  /** What was said of pieces while nobody knew how many there are. */
+  #early: EarlyPieces | undefined;
   #extension: ExtensionHandshake = { messages: new Map() };
 
   /**
    * The state at the start of a connection: both choke, nobody is interested.
    *
-   * @param pieceCount The number of pieces.
+   * @param pieceCount The number of pieces; `undefined` while nobody knows it.
    * @param options What the handshakes said.
    */
-  constructor(pieceCount: number, options: PeerStateOptions = {}) {
-    this.have = new Bitfield(pieceCount);
-    if (options.supportsFast) this.#fast = new FastState(pieceCount);
+  constructor(
+    pieceCount: number | undefined,
+    options: PeerStateOptions = {},
+  ) {
+    this.#have = new Bitfield(pieceCount ?? 0);
+    if (pieceCount === undefined) this.#early = new EarlyPieces();
+    if (options.supportsFast) {
+      this.#fast = new FastState(pieceCount ?? MAX_PIECES);
+    }
+  }
+
+  /**
+   * The pieces that the peer says it has; the same object from the moment on
+   * when their number is known.
+   */
+  get have(): Bitfield {
+    return this.#have;
+  }
+
+  /**
+   * The number of pieces is known now: what the peer said before counts.
+   *
+   * @param pieceCount The number of pieces.
+   * @throws {ProtocolError} If something was said that is not true of so many.
+   */
+  learn(pieceCount: number): void {
+    if (!this.#early) throw new TypeError("The number of pieces is known");
+    this.#have = this.#early.toBitfield(pieceCount);
+    this.#early = undefined;
+    this.#fast?.learn(pieceCount);
   }
 
   /** Whether both sides speak the fast extension (BEP 6). */
@@ -105,10 +141,14 @@ export class PeerState {
    * The peer says that it has a piece.
    *
    * @param index The piece.
-   * @returns Whether that is news.
+   * @returns Whether that is news; nothing is before their number is known.
    * @throws {ProtocolError} If there is no such piece.
    */
   receiveHave(index: number): boolean {
+    if (this.#early) {
+      this.#early.addHave(index);
+      return false;
+    }
     if (index >= this.have.length) {
       throw new ProtocolError(
         `Cannot believe "have ${index}": there are ${this.have.length} pieces`,
@@ -126,6 +166,10 @@ export class PeerState {
    * @throws {ProtocolError} If the size is wrong or a spare bit is set.
    */
   receiveBitfield(bytes: Uint8Array): Bitfield {
+    if (this.#early) {
+      this.#early.addBitfield(bytes);
+      return this.have;
+    }
     const bitfield = Bitfield.fromBytes(bytes, this.have.length);
     if (!bitfield) {
       throw new ProtocolError(
@@ -143,6 +187,7 @@ export class PeerState {
    */
   receiveHaveAll(): Bitfield {
     this.#require("have_all");
+    this.#early?.addAll();
     const all = new Bitfield(this.have.length);
     all.fill();
     return this.have.addAll(all);

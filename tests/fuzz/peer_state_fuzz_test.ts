@@ -157,3 +157,69 @@ Deno.test("PeerState knows what a model knows, whatever is said", () => {
   }
   assert(wrong > RUNS, `${wrong} wrong messages`);
 });
+
+/** Says the same to two states; gives what went wrong with each. */
+function sayToBoth(
+  say: (state: PeerState) => unknown,
+  states: readonly PeerState[],
+): unknown[] {
+  return states.map((state) => {
+    try {
+      say(state);
+    } catch (error) {
+      if (error instanceof ProtocolError) return error;
+      throw error;
+    }
+  });
+}
+
+/**
+ * Whatever a peer says before the number of pieces is known: once it is, we
+ * know of the peer what we would if we had known it from the start, or the
+ * peer is let go in both cases.
+ */
+Deno.test("PeerState.learn() knows what was said before", () => {
+  let wrong = 0;
+  for (let seed = 1; seed <= 5 * RUNS; seed++) {
+    const random = seededRandom(seed);
+    const below = (limit: number) => Math.floor(random() * limit);
+    const pieceCount = 1 + Math.floor(random() ** 2 * 300);
+    const options = { supportsFast: random() < 0.8 };
+    const known = new PeerState(pieceCount, options);
+    const early = new PeerState(undefined, options);
+    let isWrong = false;
+    let isRefused = false;
+    for (let steps = below(12); steps > 0 && !isRefused; steps--) {
+      const index = random() < 0.02 ? pieceCount + below(9) : below(pieceCount);
+      const bits = randomBytes(
+        Math.ceil(pieceCount / 8) + Number(random() < 0.02),
+        random,
+      );
+      if (random() < 0.98) bits[bits.length - 1]! &= 0xff << (-pieceCount & 7);
+      const isAll = random() < 0.1;
+      const events: ((state: PeerState) => unknown)[] = [
+        (state) => state.receiveHave(index),
+        (state) => state.receiveBitfield(bits),
+        (state) => state.receiveHaveNone(),
+        (state) => state.receiveAllowedFast(index),
+        (state) => state.receiveSuggestPiece(index),
+        (state) => isAll ? state.receiveHaveAll() : state.receiveHave(index),
+      ];
+      const say = events[below(events.length)]!;
+      const [whenKnown, whenEarly] = sayToBoth(say, [known, early]);
+      if (whenKnown) isWrong = true;
+      if (whenEarly) isRefused = true;
+    }
+    isRefused ||= sayToBoth((state) =>
+      state.learn(pieceCount), [early])[0] !== undefined;
+    assertEquals(isRefused, isWrong, `seed ${seed}`);
+    wrong += Number(isWrong);
+    if (isWrong) continue;
+    assertEquals([...early.have], [...known.have], `seed ${seed}`);
+    assertEquals(early.have.count, known.have.count, `seed ${seed}`);
+    const [allowed, suggested] = [early.allowedFast, early.suggested];
+    assert(allowed.isSubsetOf(known.allowedFast), `seed ${seed}`);
+    assert(suggested.isSubsetOf(known.suggested), `seed ${seed}`);
+  }
+  assert(wrong > RUNS / 4, `${wrong} wrong`);
+});

@@ -1,7 +1,8 @@
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { concat } from "@std/bytes/concat";
 import { decodeHex, encodeHex } from "@std/encoding/hex";
 import { ProtocolError } from "../../src/errors.ts";
+import { MAX_PIECES } from "../../src/metainfo/layout.ts";
 import { encodeMessages, type Message } from "../../src/wire/message.ts";
 import {
   MessageDecoder,
@@ -267,4 +268,54 @@ Deno.test("MessageEncoderStream gives one chunk for each batch", async () => {
     (await Array.fromAsync(chunks)).map((chunk) => encodeHex(chunk)),
     [vectors.messages.map((row) => row.hex).join(""), "0000000100"],
   );
+});
+
+/** A bitfield message of so many bytes. */
+function bitfieldFrame(length: number): Uint8Array {
+  return encodeMessages([{
+    type: "bitfield",
+    bitfield: new Uint8Array(length),
+  }]);
+}
+
+Deno.test("MessageDecoder takes the bitfield of any torrent before it knows which", () => {
+  for (const length of [0, 1, 42, 20_000, MAX_PIECES / 8]) {
+    const [message] = new MessageDecoder(undefined).push(bitfieldFrame(length));
+    assert(message?.type === "bitfield");
+    assertEquals(message.bitfield.length, length);
+  }
+  const decoder = new MessageDecoder(undefined);
+  const head = bitfieldFrame(MAX_PIECES / 8 + 1).slice(0, 5);
+  const allocated = allocatedBytes(() => {
+    assertThrows(() => decoder.push(head), ProtocolError, "message 5");
+  });
+  assertEquals(allocated, 0);
+});
+
+Deno.test("MessageDecoder.learn() gives a bitfield its length", () => {
+  const decoder = new MessageDecoder(undefined);
+  // One that has begun before is let through: it is checked where it is taken.
+  const early = bitfieldFrame(3);
+  assertEquals(decoder.push(early.slice(0, 6)), []);
+  decoder.learn(9);
+  assertEquals(decoder.push(early.slice(6)).length, 1);
+  assertEquals(decoder.push(bitfieldFrame(2)).length, 1);
+  assertThrows(() => decoder.push(bitfieldFrame(3)), ProtocolError);
+});
+
+Deno.test("MessageDecoderStream.learn() reaches its decoder", async () => {
+  const stream = new MessageDecoderStream(undefined);
+  const writer = stream.writable.getWriter();
+  const reader = stream.readable.getReader();
+  const [, { value }] = await Promise.all([
+    writer.write(bitfieldFrame(3)),
+    reader.read(),
+  ]);
+  assertEquals(value?.length, 1);
+  stream.learn(9);
+  await Promise.all([
+    assertRejects(() => writer.write(bitfieldFrame(3)), ProtocolError),
+    assertRejects(() => reader.read(), ProtocolError),
+    assertRejects(() => writer.closed, ProtocolError),
+  ]);
 });

@@ -181,3 +181,51 @@ Deno.test("PeerState.reqq lies between 1 and 2000", async (t) => {
     });
   }
 });
+
+Deno.test("PeerState.learn() makes what was said before count", () => {
+  const state = new PeerState(undefined, { supportsFast: true });
+  assert(!state.receiveHave(3));
+  assert(state.receiveBitfield(Uint8Array.of(0b1000_0000, 0)).isEmpty);
+  state.receiveHaveNone();
+  for (const index of [5, 10, 0xffff_ffff]) {
+    state.receiveAllowedFast(index);
+    state.receiveSuggestPiece(index);
+  }
+  assert(state.have.isEmpty);
+  state.learn(10);
+  assertEquals([...state.have], [0, 3]);
+  assertEquals(state.have.length, 10);
+  assertEquals([...state.allowedFast], [5]);
+  assertEquals([...state.suggested], [5]);
+});
+
+Deno.test("PeerState.learn() lets the rules of a known torrent hold", () => {
+  const state = new PeerState(undefined, { supportsFast: true });
+  state.learn(10);
+  const { have } = state;
+  assertThrows(() => state.receiveHave(10), ProtocolError);
+  assertThrows(() => state.receiveBitfield(Uint8Array.of(0)), ProtocolError);
+  assert(!state.receiveAllowedFast(10));
+  assert(state.receiveHave(9));
+  assertEquals(state.receiveHaveAll().count, 9);
+  assert(state.have === have);
+  assertThrows(() => state.learn(10), TypeError);
+});
+
+Deno.test("PeerState.learn() knows a peer that has everything", () => {
+  const state = new PeerState(undefined, { supportsFast: true });
+  assert(state.receiveHaveAll().isEmpty);
+  state.learn(10);
+  assert(state.have.isFull);
+  assertThrows(
+    () => new PeerState(undefined).receiveHaveAll(),
+    ProtocolError,
+    "have_all",
+  );
+});
+
+Deno.test("PeerState.learn() lets a peer go that spoke of another torrent", () => {
+  const state = new PeerState(undefined);
+  state.receiveHave(10);
+  assertThrows(() => state.learn(10), ProtocolError, "more or less than 10");
+});
