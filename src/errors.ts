@@ -27,16 +27,33 @@ export class BencodeError extends SyntaxError {
 /** A metainfo file that cannot be used: the user's source is wrong. */
 export class MetainfoError extends SyntaxError {
   /** The name of the class. */
-  override readonly name = "MetainfoError";
+  override readonly name: string = "MetainfoError";
 
   /**
    * Names the field that is wrong.
    *
    * @param field The path of the field, such as `info.piece length`.
    * @param problem What is wrong with it.
+   * @param source What it is a field of.
    */
-  constructor(readonly field: string, problem: string) {
-    super(`Cannot use torrent: ${field} ${problem}`);
+  constructor(readonly field: string, problem: string, source = "torrent") {
+    super(`Cannot use ${source}: ${field} ${problem}`);
+  }
+}
+
+/** A magnet link that cannot be used: the user's source is wrong. */
+export class MagnetError extends MetainfoError {
+  /** The name of the class. */
+  override readonly name = "MagnetError";
+
+  /**
+   * Names the parameter that is wrong.
+   *
+   * @param field The name of the parameter, such as `xt`.
+   * @param problem What is wrong with it.
+   */
+  constructor(field: string, problem: string) {
+    super(field, problem, "magnet link");
   }
 }
 

@@ -17,6 +17,10 @@ declare module "@std/crypto/timing-safe-equal" {
   ): boolean;
 }
 
+declare module "@std/encoding/base32" {
+  export function decodeBase32(b32: string): Uint8Array<ArrayBuffer>;
+}
+
 declare module "@std/encoding/hex" {
   export function encodeHex(src: string | Uint8Array | ArrayBuffer): string;
   export function decodeHex(src: string): Uint8Array<ArrayBuffer>;

@@ -98,17 +98,17 @@ export interface MetainfoOptions {
  */
 const MAX_PIECE_LENGTH = 128 * 1024 * 1024;
 
-/** A little more than libtorrent's limits let through. */
-const MAX_FILES = 300_000;
+/** The most files: a little more than libtorrent's limits let through. */
+export const MAX_FILES = 300_000;
 
-/** More would only be a way to make us ask around. */
-const MAX_TRACKERS = 100;
+/** The most trackers: more would only be a way to make us ask around. */
+export const MAX_TRACKERS = 100;
 
-/** More would only be a way to make us ask around. */
-const MAX_WEB_SEEDS = 100;
+/** The most web seeds: more would only be a way to make us ask around. */
+export const MAX_WEB_SEEDS = 100;
 
-/** As many as a DHT bucket times a few; the rest adds nothing. */
-const MAX_NODES = 100;
+/** The most DHT nodes: a bucket times a few; the rest adds nothing. */
+export const MAX_NODES = 100;
 
 /** BitComet had pads before BEP 47 had its attribute. */
 const BITCOMET_PAD = "_____padding_file_";
