@@ -21,7 +21,7 @@
  * const metainfo = parseMetainfo(await Deno.readFile("file.torrent"));
  * await using session = new Session({ listenPorts: [0] });
  * const torrent = session.add(metainfo, {
- *   places: placeFiles(metainfo, { folder: "downloads" }),
+ *   places: (metainfo) => placeFiles(metainfo, { folder: "downloads" }),
  *   trackers: trackersOf(metainfo, session).tiers,
  *   peers: [],
  *   maxPeers: 50,
@@ -50,6 +50,8 @@ export {
   parseMetainfo,
   type TorrentFile,
 } from "./metainfo/metainfo.ts";
+export { type Magnet, parseMagnet } from "./metainfo/magnet.ts";
+export { encodeTorrent } from "./metainfo/torrent_file.ts";
 export type { NameRules } from "./metainfo/safe_path.ts";
 export { type DownloadPlaces, placeFiles } from "./storage/places.ts";
 export type {

@@ -68,6 +68,10 @@ export interface DownloadCommand {
   readonly mayOverwrite: boolean;
   /** How many torrents are worked on at a time. */
   readonly maxConcurrent: number;
+  /** Whether only the .torrent file of each source is wanted. */
+  readonly isMetadataOnly: boolean;
+  /** Whether the .torrent file is kept beside the download. */
+  readonly savesMetadata: boolean;
   /** How long to serve others in the end; not at all if not given. */
   readonly seeding: SeedingGoal | undefined;
 }
@@ -178,6 +182,8 @@ export function parseCommand(args: readonly string[]): Command {
     mayOverwrite: parsed["allow-overwrite"] === true,
     maxConcurrent: values.count("max-concurrent-downloads") ??
       DEFAULT_CONCURRENT,
+    isMetadataOnly: parsed["metadata-only"] === true,
+    savesMetadata: parsed["save-metadata"] === true,
     seeding: seeding(values, {
       isWanted: subcommand === "seed",
       isSuper: parsed["super-seed"] === true,

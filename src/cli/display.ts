@@ -37,10 +37,14 @@ const NO_PORT = "No port is free to listen on, so nobody can connect to us; " +
 
 /** A download that runs. */
 export interface Running {
-  /** What it is. */
-  metainfo: Metainfo;
-  /** Where it goes. */
-  path: string;
+  /** Which torrent it is. */
+  readonly infoHash: Uint8Array;
+  /** What to call it, as far as is known. */
+  readonly name: string;
+  /** What it is, once that is known. */
+  readonly metainfo: Metainfo | undefined;
+  /** Where it goes, once that is known. */
+  readonly path: string | undefined;
   /** How it stands now. */
   stats(): TorrentStats;
 }
@@ -133,7 +137,7 @@ class TextDisplay implements Display {
     this.#running.add(running);
   }
 
-  event({ metainfo }: Running, event: TorrentEvent): void {
+  event({ name }: Running, event: TorrentEvent): void {
     if (event.type === "phase") {
       this.#lastLineAt = -Infinity;
       return;
@@ -141,7 +145,7 @@ class TextDisplay implements Display {
     const message = this.#options.isVerbose
       ? describe(event)
       : this.#important(event);
-    if (message !== undefined) this.notice(`${metainfo.name}: ${message}`);
+    if (message !== undefined) this.notice(`${name}: ${message}`);
   }
 
   notice(message: string): void {
@@ -149,9 +153,9 @@ class TextDisplay implements Display {
   }
 
   tick(): void {
-    const shown = [...this.#running].map(({ metainfo, stats }) => ({
-      name: metainfo.name,
-      stats: stats(),
+    const shown = [...this.#running].map((running) => ({
+      name: running.name,
+      stats: running.stats(),
     }));
     if (shown.length === 0) return;
     if (this.#options.form === "bar") {
@@ -238,9 +242,15 @@ class JsonDisplay implements Display {
   begin(running: Running): void {
     this.#running.add(running);
     if (this.#options.isQuiet) return;
-    const { metainfo, path } = running;
+    const { infoHash, name } = running;
+    if (running.metainfo) return this.#describe(running);
+    this.#write("magnet", { infoHash: encodeHex(infoHash), name });
+  }
+
+  #describe({ infoHash, metainfo, path }: Running): void {
+    if (!metainfo) return;
     this.#write("torrent", {
-      infoHash: encodeHex(metainfo.infoHash),
+      infoHash: encodeHex(infoHash),
       name: metainfo.name,
       path,
       totalBytes: metainfo.layout.length,
@@ -252,8 +262,9 @@ class JsonDisplay implements Display {
   event(running: Running, event: TorrentEvent): void {
     if (this.#options.isQuiet) return;
     if (event.type === "piece" && !this.#options.isVerbose) return;
+    if (event.type === "metadata") return this.#describe(running);
     const { type, ...facts } = event;
-    const infoHash = encodeHex(running.metainfo.infoHash);
+    const infoHash = encodeHex(running.infoHash);
     this.#write(type, { infoHash, ...facts });
     // What it stands at when it has stopped comes with its result.
     if (type === "phase" && event.phase !== "stopped") this.#progress(running);
@@ -274,7 +285,7 @@ class JsonDisplay implements Display {
       if (!this.#options.isQuiet) this.#progress(running);
     }
     this.#write("result", {
-      infoHash: running ? encodeHex(running.metainfo.infoHash) : null,
+      infoHash: running ? encodeHex(running.infoHash) : null,
       source: result.source,
       name: result.name ?? null,
       exitCode: result.exitCode,
@@ -296,7 +307,7 @@ class JsonDisplay implements Display {
   #progress(running: Running): void {
     const stats = running.stats();
     this.#write("progress", {
-      infoHash: encodeHex(running.metainfo.infoHash),
+      infoHash: encodeHex(running.infoHash),
       ...stats,
       bytesPerSecond: Math.round(stats.bytesPerSecond),
       sentPerSecond: Math.round(stats.sentPerSecond),
@@ -322,6 +333,7 @@ function describe(event: TorrentEvent): string | undefined {
   switch (event.type) {
     case "phase":
     case "piece":
+    case "metadata":
       return undefined;
     case "hash_mismatch":
       return `piece ${event.index} came with a wrong hash`;

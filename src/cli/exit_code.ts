@@ -7,6 +7,7 @@
 import {
   BencodeError,
   GaveUpError,
+  MagnetError,
   MetainfoError,
   NetworkError,
   StorageError,
@@ -73,6 +74,7 @@ export function exitCodeOf(error: unknown): number | undefined {
   if (error instanceof UsageError) return EXIT.usage;
   if (error instanceof SourceError) return EXIT[error.kind];
   if (error instanceof BencodeError) return EXIT.notBencoded;
+  if (error instanceof MagnetError) return EXIT.badMagnet;
   if (error instanceof MetainfoError) return EXIT.badTorrent;
   if (error instanceof NetworkError) return EXIT.network;
   if (error instanceof GaveUpError) {

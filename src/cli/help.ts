@@ -14,7 +14,7 @@ Usage: btget [options] SOURCE...         download
        btget seed [options] SOURCE...    check what is there, and serve it
        btget show [options] SOURCE...    tell what is in a torrent
 
-SOURCE is a .torrent file, an http(s) URL of one, or - for standard input.
+SOURCE is a .torrent file, its http(s) URL, a magnet link, an info hash, or -.
 Run the same command again to go on where it stopped.
 
   -d, --dir DIR            download into DIR (default: the current folder)
@@ -24,6 +24,8 @@ Run the same command again to go on where it stopped.
       --scrape             ask the trackers too how many have it
   -V, --check-integrity    check every byte on disk, then download what is wrong
       --hash-check-only    check every byte on disk and stop
+      --metadata-only      write the .torrent file and stop
+      --save-metadata      keep the .torrent file beside the download
   -c, --continue           go on where it stopped: this is always so
   -j, --max-concurrent-downloads N    work on N torrents at a time (default: 5)
 Peers

@@ -35,7 +35,7 @@ export interface Result {
   stats: TorrentStats | undefined;
   /** What its exit status would be, were it alone. */
   exitCode: number;
-  /** The reason, if it is not complete. */
+  /** The reason, if it is not complete; or what else is to be said. */
   message: string | undefined;
   /** How long it took, in seconds. */
   seconds: number;
@@ -98,6 +98,7 @@ export function resultLine(result: Result): string {
       : "";
     return printable(`${name}: ${message}${verified}`);
   }
+  if (result.message !== undefined) return printable(`${name}: ${message}`);
   const size = formatBytes(stats.totalBytes);
   const sent = stats.sentBytes > 0 ? `; ${sentWords(stats)}` : "";
   if (stats.receivedBytes === 0) {
@@ -141,14 +142,15 @@ function stateOf({ phase, serving, peers }: TorrentStats): string {
 function barOf(stats: TorrentStats, width: number): string[] {
   const length = Math.min(MAX_BAR_WIDTH, width - "[]".length);
   const [part, whole] = shareOf(stats);
-  // What is complete needs no bar.
-  if (stats.phase === "seeding") return [];
+  // What is complete, or has no known end, needs no bar.
+  if (stats.phase === "seeding" || stats.phase === "finding") return [];
   if (length < MIN_BAR_WIDTH || whole === 0) return [];
   const filled = Math.floor(part / whole * length);
   return [`[${"#".repeat(filled)}${".".repeat(length - filled)}]`];
 }
 
 function factsOf(stats: TorrentStats): string[] {
+  if (stats.phase === "finding") return findingFacts(stats);
   const [part, whole] = shareOf(stats);
   // Before anything is known, nothing of nothing would look like everything.
   if (whole === 0) return [];
@@ -177,6 +179,24 @@ function factsOf(stats: TorrentStats): string[] {
   ];
 }
 
+/** Whom we have asked, and what has come of it. */
+function findingFacts(stats: TorrentStats): string[] {
+  const { trackers, trackersAnswered, dhtNodes, metadataTotalBytes } = stats;
+  const facts = [
+    `${stats.peers} of ${plural(stats.tried, "peer")} connected`,
+    `${stats.candidates} more known`,
+  ];
+  if (metadataTotalBytes > 0) {
+    const [part, whole] = [stats.metadataBytes, metadataTotalBytes]
+      .map(formatBytes);
+    const from = plural(stats.metadataPeers, "peer");
+    facts.unshift(`metadata ${part}/${whole} from ${from}`);
+  }
+  if (trackers > 0) facts.push(`trackers ${trackersAnswered}/${trackers}`);
+  if (dhtNodes > 0) facts.push(`DHT ${plural(dhtNodes, "node")}`);
+  return facts;
+}
+
 function shareOf(stats: TorrentStats): [part: number, whole: number] {
   return stats.phase === "checking"
     ? [stats.checkedBytes, stats.bytesToCheck]
@@ -199,7 +219,12 @@ function sum(all: readonly TorrentStats[]): TorrentStats {
   return total;
 }
 
-const BUSIEST: readonly TorrentPhase[] = ["downloading", "checking", "seeding"];
+const BUSIEST: readonly TorrentPhase[] = [
+  "downloading",
+  "checking",
+  "finding",
+  "seeding",
+];
 
 const SUMMED = [
   "totalBytes",

@@ -15,12 +15,12 @@ import { shownUrl } from "./text.ts";
 /**
  * Asks every tracker, all at once.
  *
- * @param metainfo The torrent.
+ * @param torrent The torrent.
  * @param options Its trackers, and what gives up.
  * @returns What each says.
  */
 export async function scrape(
-  metainfo: Metainfo,
+  { infoHash }: Pick<Metainfo, "infoHash">,
   { tiers, extra, unusable, signal }: TrackerSelection & {
     signal: AbortSignal;
   },
@@ -29,7 +29,7 @@ export async function scrape(
   const ask = async (tracker: Tracker): Promise<Stand> => {
     const { name } = tracker;
     try {
-      const [counts] = await tracker.scrape([metainfo.infoHash], { signal });
+      const [counts] = await tracker.scrape([infoHash], { signal });
       return { tracker: name, counts };
     } catch (error) {
       if (!(error instanceof TrackerError)) throw error;

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { formatEndpoint } from "../bytes/endpoint.ts";
+import type { Magnet } from "../metainfo/magnet.ts";
 import type { Metainfo } from "../metainfo/metainfo.ts";
 import type { ScrapeCounts } from "../tracker/tracker.ts";
 import { formatBytes, plural, printable, shownUrl } from "./text.ts";
@@ -53,6 +55,34 @@ export function describeTorrent(metainfo: Metainfo): string {
     lines.push(`${String(i + 1).padStart(5)}  ${size.padStart(10)}  ${name}`);
   });
   return lines.map((line) => `${line}\n`).join("");
+}
+
+/**
+ * Describes a magnet link: what it says is all that is known.
+ *
+ * @param magnet The link.
+ * @returns Lines, each with its end.
+ */
+export function describeMagnet(magnet: Magnet): string {
+  const facts: [label: string, value: string | undefined][] = [
+    ["Name", magnet.name],
+    ["Info hash", encodeHex(magnet.infoHash)],
+    ...magnet.announceTiers.map((tier, i): [string, string] => [
+      `Tracker tier ${i + 1}`,
+      tier.map(shownUrl).join(" "),
+    ]),
+    ...magnet.webSeeds.map((url): [string, string] => [
+      "Web seed",
+      shownUrl(url),
+    ]),
+    ...magnet.peers.map((peer): [string, string] => [
+      "Peer",
+      formatEndpoint(peer),
+    ]),
+  ];
+  return facts.flatMap(([label, value]) =>
+    value === undefined ? [] : `${label}: ${printable(value)}\n`
+  ).join("");
 }
 
 /** How a torrent stands at a tracker, or why nobody knows. */

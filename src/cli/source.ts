@@ -103,12 +103,6 @@ async function readAny(
     return await readStream(options.stdin, { name, ...options });
   }
   if (isUrl(source)) return await readUrl(source, options);
-  if (/^magnet:/i.test(source)) {
-    throw new SourceError(
-      "badMagnet",
-      "Magnet links cannot be read; give a .torrent file or its URL",
-    );
-  }
   return await readPath(source, options);
 }
 
@@ -264,6 +258,5 @@ function kindOf(bytes: Uint8Array): string | undefined {
   if (start.startsWith("PK\u0003\u0004")) return "a zip archive";
   // The web page may have a byte order mark.
   if (/^(\xef\xbb\xbf)?\s*</.test(start)) return "a web page";
-  if (/^magnet:/.test(start)) return "a magnet link";
   return undefined;
 }

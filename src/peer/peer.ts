@@ -67,8 +67,8 @@ export interface PeerOptions {
   peerId: Uint8Array;
   /** What both sides said that they speak, beyond BEP 3. */
   reserved: Uint8Array;
-  /** The number of pieces of the torrent. */
-  pieceCount: number;
+  /** The number of pieces of the torrent, if it is known. */
+  pieceCount: number | undefined;
   /** Whether the peer connected to us, rather than we to it. */
   isIncoming: boolean;
 }
@@ -93,7 +93,7 @@ export class Peer {
   readonly connectedAt: number = performance.now();
 
   readonly #connection: Connection;
-  readonly #pieceCount: number;
+  readonly #decoder: MessageDecoderStream;
   readonly #gone = new AbortController();
   #outbox: Message[] = [];
   #outboxBytes = 0;
@@ -111,7 +111,7 @@ export class Peer {
     this.endpoint = options.connection.remote;
     this.peerId = options.peerId;
     this.isIncoming = options.isIncoming;
-    this.#pieceCount = options.pieceCount;
+    this.#decoder = new MessageDecoderStream(options.pieceCount);
     this.supportsExtensions = supportsExtensions(options.reserved);
     this.state = new PeerState(options.pieceCount, {
       supportsFast: supportsFast(options.reserved),
@@ -138,6 +138,17 @@ export class Peer {
       this.close(new NetworkError("The peer does not read what we send"));
     }
     this.#wake?.();
+  }
+
+  /**
+   * The number of pieces is known now.
+   *
+   * @param pieceCount The number of pieces.
+   * @throws {ProtocolError} If the peer has said what is not true of so many.
+   */
+  learn(pieceCount: number): void {
+    this.#decoder.learn(pieceCount);
+    this.state.learn(pieceCount);
   }
 
   /** Asks for {@linkcode PeerHandler.onIdle}, as soon as that is so. */
@@ -188,8 +199,7 @@ export class Peer {
   }
 
   async #read(handler: PeerHandler): Promise<void> {
-    const batches = readableOf(this.#connection)
-      .pipeThrough(new MessageDecoderStream(this.#pieceCount));
+    const batches = readableOf(this.#connection).pipeThrough(this.#decoder);
     for await (const messages of batches) {
       this.#lastReceivedAt = performance.now();
       await handler.onMessages(this, messages);

@@ -6,8 +6,10 @@
  * @module
  */
 
-import { formatEndpoint } from "../bytes/endpoint.ts";
+import type { Bitfield } from "../bytes/bitfield.ts";
+import { type Endpoint, formatEndpoint } from "../bytes/endpoint.ts";
 import { NetworkError } from "../errors.ts";
+import type { Metainfo } from "../metainfo/metainfo.ts";
 import type { OpenConnection } from "../peer/connect.ts";
 import type { Peer } from "../peer/peer.ts";
 import { PeerList } from "../policy/peer_list.ts";
@@ -18,6 +20,7 @@ import {
   type TransferTotals,
 } from "../tracker/announcer.ts";
 import { clientName } from "../wire/client_name.ts";
+import { EXTENSION_HANDSHAKE_ID } from "../wire/extension_handshake.ts";
 import type { Message } from "../wire/message.ts";
 import type { TorrentEvent } from "./events.ts";
 import { ourHandshake } from "./introduction.ts";
@@ -26,6 +29,8 @@ import { Swarm } from "./swarm.ts";
 
 /** What the owner of contacts hears of them. */
 export interface ContactsHandler {
+  /** The pieces that peers are told we have. */
+  readonly shown: Bitfield;
   /** A peer has come. */
   onConnected(peer: Peer): void;
   /** A peer has gone. */
@@ -40,10 +45,8 @@ export interface ContactsHandler {
 export interface ContactsOptions {
   /** The torrent. */
   infoHash: Uint8Array;
-  /** How many pieces it has, if that is known. */
-  pieceCount: number;
-  /** Whether only its own trackers may hear of it (BEP 27). */
-  isPrivate: boolean;
+  /** What the torrent is, if that is known. */
+  metainfo: Metainfo | undefined;
   /** What the user wants. */
   limits: TransferLimits;
   /** What the session provides. */
@@ -69,6 +72,7 @@ export class Contacts {
   readonly #trackersAnswered = new Set<string>();
   #trackerError: string | undefined;
   #wasConnected = false;
+  #tried = 0;
 
   /**
    * Contacts to nobody yet.
@@ -82,26 +86,22 @@ export class Contacts {
       candidates: this.candidates,
       dial: services.dial,
       handshake: ourHandshake(infoHash, services.peerId),
-      pieceCount: options.pieceCount,
+      pieceCount: options.metainfo?.layout.pieceCount,
       maxPeers: limits.maxPeers,
       seats: services.seats,
       handler: {
         onConnected: (peer) => this.#onConnected(peer),
         onDisconnected: (peer, error) => this.#onDisconnected(peer, error),
         onUnreachable: (endpoint, error) =>
-          options.emit({
-            type: "peer_unreachable",
-            peer: formatEndpoint(endpoint),
-            message: error.message,
-          }),
-        onMessages: (peer, messages) => handler.onMessages(peer, messages),
+          this.#onUnreachable(endpoint, error),
+        onMessages: (peer, messages) => this.#onMessages(peer, messages),
         onIdle: (peer) => handler.onIdle(peer),
       },
     });
     this.announcer = new Announcer({
       tiers: limits.trackers,
       others: limits.extraTrackers,
-      isPrivate: options.isPrivate,
+      isPrivate: options.metainfo?.isPrivate ?? false,
       slots: services.announceSlots,
       identity: {
         infoHash,
@@ -134,6 +134,16 @@ export class Contacts {
     return this.#trackerError;
   }
 
+  /** How many peers were dialled, or came. */
+  get tried(): number {
+    return this.#tried;
+  }
+
+  /** How many nodes of the DHT are known. */
+  get dhtNodes(): number {
+    return 0;
+  }
+
   /** Whether any peer was ever connected. */
   get wasConnected(): boolean {
     return this.#wasConnected;
@@ -146,6 +156,15 @@ export class Contacts {
    */
   accept(open: OpenConnection): void {
     this.swarm.accept(open);
+  }
+
+  /**
+   * What the torrent is has become known.
+   *
+   * @param metainfo The torrent.
+   */
+  learn(metainfo: Metainfo): void {
+    this.swarm.learn(metainfo.layout.pieceCount);
   }
 
   /**
@@ -178,12 +197,19 @@ export class Contacts {
 
   #onConnected(peer: Peer): void {
     this.#wasConnected = true;
+    this.#tried++;
     this.#options.handler.onConnected(peer);
     this.#options.emit({
       type: "peer_connected",
       peer: formatEndpoint(peer.endpoint),
       client: clientName(peer.peerId),
     });
+  }
+
+  #onUnreachable(endpoint: Endpoint, { message }: Error): void {
+    this.#tried++;
+    const peer = formatEndpoint(endpoint);
+    this.#options.emit({ type: "peer_unreachable", peer, message });
   }
 
   #onDisconnected(peer: Peer, error: Error): void {
@@ -193,6 +219,20 @@ export class Contacts {
       peer: formatEndpoint(peer.endpoint),
       message: error.message,
     });
+  }
+
+  #onMessages(
+    peer: Peer,
+    messages: readonly Message[],
+  ): Promise<void> | void {
+    for (const message of messages) {
+      if (
+        message.type === "extended" && message.id === EXTENSION_HANDSHAKE_ID
+      ) {
+        peer.state.receiveExtensionHandshake(message.payload);
+      }
+    }
+    return this.#options.handler.onMessages(peer, messages);
   }
 
   /** BEP 27: who leaves the tracker of a private torrent leaves its peers. */

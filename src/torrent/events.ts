@@ -8,6 +8,7 @@
 /**
  * What a torrent is doing:
  *
+ * - `finding`: it looks for what the torrent is that a link names;
  * - `checking`: it reads what lies on disk;
  * - `downloading`: pieces are missing;
  * - `complete`: every piece is verified and on disk;
@@ -15,6 +16,7 @@
  * - `stopped`: it does nothing any more.
  */
 export type TorrentPhase =
+  | "finding"
   | "checking"
   | "downloading"
   | "complete"
@@ -24,6 +26,7 @@ export type TorrentPhase =
 /** Something that happened. */
 export type TorrentEvent =
   | { type: "phase"; phase: TorrentPhase }
+  | { type: "metadata" }
   | { type: "piece"; index: number }
   | { type: "hash_mismatch"; index: number }
   | { type: "tracker_answered"; tracker: string; peers: number }
@@ -50,6 +53,12 @@ export interface TorrentStats {
   pieceCount: number;
   /** How many pieces are verified. */
   verifiedPieces: number;
+  /** While finding: how many bytes of the info dictionary are here. */
+  metadataBytes: number;
+  /** How many bytes it has, as far as is known. */
+  metadataTotalBytes: number;
+  /** How many peers offer it, while it is not here. */
+  metadataPeers: number;
   /** While checking: how many bytes were read. */
   checkedBytes: number;
   /** While checking: how many bytes must be read. */
@@ -76,6 +85,8 @@ export interface TorrentStats {
   served: number;
   /** How many addresses are known that could be dialled. */
   candidates: number;
+  /** How many peers were dialled, or came. */
+  tried: number;
   /** How many peers were banned. */
   banned: number;
   /** How many pieces had a wrong hash. */
@@ -84,4 +95,6 @@ export interface TorrentStats {
   trackers: number;
   /** How many trackers have answered. */
   trackersAnswered: number;
+  /** How many nodes of the DHT are known. */
+  dhtNodes: number;
 }

@@ -7,15 +7,20 @@
 
 import type { Bitfield } from "../bytes/bitfield.ts";
 import { parseAddress } from "../bytes/endpoint.ts";
+import { NetworkError } from "../errors.ts";
 import type { Peer } from "../peer/peer.ts";
 import { CLIENT_NAME } from "../version.ts";
 import {
   encodeExtensionHandshake,
   EXTENSION_HANDSHAKE_ID,
+  type ExtensionHandshake,
 } from "../wire/extension_handshake.ts";
 import { type Handshake, ourReserved } from "../wire/handshake.ts";
 import type { Message } from "../wire/message.ts";
 import { MAX_REQUESTS } from "./upload.ts";
+
+/** More pieces than this are told in a bitfield, at the start of a connection. */
+const MAX_HAVES = 10_000;
 
 /**
  * What we say when we shake hands.
@@ -31,12 +36,19 @@ export function ourHandshake(
   return { infoHash, peerId, reserved: ourReserved() };
 }
 
+/** The ids under which we take the messages of extensions (BEP 10). */
+export const OUR_EXTENSIONS = { ut_metadata: 1, ut_pex: 2 } as const;
+
 /** What there is to tell. */
 export interface Introduction {
   /** The pieces that we have. */
   have: Bitfield;
   /** The port we listen on. */
   port: number;
+  /** How long the metadata is, in bytes, if it is here. */
+  metadataSize: number | undefined;
+  /** Whether we exchange peers; not for private torrents. */
+  exchangesPeers: boolean;
 }
 
 /**
@@ -46,38 +58,55 @@ export interface Introduction {
  * @param introduction What to tell.
  */
 export function introduce(peer: Peer, introduction: Introduction): void {
-  const { have, port } = introduction;
+  const { have, port, metadataSize, exchangesPeers } = introduction;
   const { supportsFast } = peer.state;
+  const isEmpty = have.length === 0 || have.isEmpty;
   // BEP 6 wants one of these three, and as the first message.
-  if (supportsFast && have.isFull) peer.send({ type: "have_all" });
-  else if (supportsFast && have.isEmpty) peer.send({ type: "have_none" });
-  else if (!have.isEmpty) {
+  if (supportsFast && isEmpty) peer.send({ type: "have_none" });
+  else if (supportsFast && have.isFull) peer.send({ type: "have_all" });
+  else if (!isEmpty) {
     peer.send({ type: "bitfield", bitfield: have.bytes.slice() });
   }
-  if (!peer.supportsExtensions) return;
-  peer.send(extensionHandshake({
-    messages: new Map(),
+  const { ut_metadata, ut_pex } = OUR_EXTENSIONS;
+  tell(peer, {
+    messages: new Map(Object.entries({
+      ut_metadata,
+      ...(exchangesPeers ? { ut_pex } : {}),
+    })),
     v: CLIENT_NAME,
     p: port,
     reqq: MAX_REQUESTS,
-    uploadOnly: have.isFull,
+    uploadOnly: !isEmpty && have.isFull,
     yourip: parseAddress(peer.endpoint.hostname),
-  }));
+    metadataSize,
+  });
 }
 
 /**
- * Tells that we want nothing any more (BEP 21).
+ * Tells what has changed since we were introduced.
  *
  * @param peer To whom.
+ * @param news What is new.
  */
-export function tellUploadOnly(peer: Peer): void {
+export function tell(
+  peer: Peer,
+  news: Partial<ExtensionHandshake>,
+): void {
   if (!peer.supportsExtensions) return;
-  peer.send(extensionHandshake({ messages: new Map(), uploadOnly: true }));
+  const payload = encodeExtensionHandshake({ messages: new Map(), ...news });
+  peer.send({ type: "extended", id: EXTENSION_HANDSHAKE_ID, payload });
 }
 
-function extensionHandshake(
-  handshake: Parameters<typeof encodeExtensionHandshake>[0],
-): Message {
-  const payload = encodeExtensionHandshake(handshake);
-  return { type: "extended", id: EXTENSION_HANDSHAKE_ID, payload };
+/**
+ * Tells a peer which pieces we have, long after we were introduced.
+ *
+ * @param peer To whom.
+ * @param have The pieces.
+ */
+export function tellHave(peer: Peer, have: Bitfield): void {
+  if (have.count > MAX_HAVES) {
+    peer.close(new NetworkError("We know now what we have; connect again"));
+    return;
+  }
+  peer.send(...[...have].map((index): Message => ({ type: "have", index })));
 }

@@ -25,6 +25,26 @@ export interface Situation {
   trackerError: string | undefined;
 }
 
+/** How the search for metadata stands. */
+export interface FindingSituation {
+  /** How many peers are connected. */
+  peers: number;
+  /** How many peers offer the metadata. */
+  metadataPeers: number;
+  /** How many addresses are known that could be dialled. */
+  candidates: number;
+  /** How many peers were dialled, or came. */
+  tried: number;
+  /** How many trackers there are. */
+  trackers: number;
+  /** How many trackers have answered. */
+  trackersAnswered: number;
+  /** Why the last tracker that failed did. */
+  trackerError: string | undefined;
+  /** How many nodes of the DHT are known. */
+  dhtNodes: number;
+}
+
 /** Watches over the progress of a download. */
 export class Patience {
   readonly #timeoutMs: number;
@@ -97,5 +117,36 @@ export class Patience {
       "unreachable",
       `${gaveUp} no peer could be reached, and ${trackers}`,
     );
+  }
+
+  /**
+   * Says why it makes no sense to wait for metadata.
+   *
+   * @param situation How the search stands.
+   * @returns The error to end with.
+   */
+  giveUpFinding(situation: FindingSituation): GaveUpError {
+    const { peers, metadataPeers, tried } = situation;
+    const gaveUp = `Gave up after ${
+      this.#timeoutMs / 1000
+    } s without metadata:`;
+    if (peers > 0) {
+      const why = metadataPeers > 0 ? "sends it" : "has it";
+      return new GaveUpError(
+        "stalled",
+        `${gaveUp} none of the connected peers (${peers}) ${why}`,
+      );
+    }
+    if (tried > 0) {
+      return new GaveUpError(
+        "unreachable",
+        `${gaveUp} of ${tried} peers none could be reached`,
+      );
+    }
+    if (situation.trackersAnswered > 0 || situation.dhtNodes > 0) {
+      return new GaveUpError("stalled", `${gaveUp} nobody has the torrent`);
+    }
+    const why = situation.trackerError ?? "there is nobody to ask";
+    return new GaveUpError("unreachable", `${gaveUp} ${why}`);
   }
 }

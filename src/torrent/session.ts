@@ -6,6 +6,7 @@
 
 import { createPeerId } from "../bytes/hash.ts";
 import { NetworkError, ProtocolError, SelfConnectionError } from "../errors.ts";
+import type { Magnet } from "../metainfo/magnet.ts";
 import type { Metainfo } from "../metainfo/metainfo.ts";
 import type { Connection } from "../net/connection.ts";
 import { dialTcp, listenTcp, type TcpListener } from "../net/tcp.ts";
@@ -105,14 +106,17 @@ export class Session implements AsyncDisposable {
   /**
    * Takes a torrent in; it does nothing before it is run.
    *
-   * @param metainfo What it is.
+   * @param source What it is, or a link that names it.
    * @param options What is wanted of it.
    * @returns The torrent, or `undefined` if the session has it already.
    */
-  add(metainfo: Metainfo, options: TorrentOptions): Torrent | undefined {
-    const key = encodeHex(metainfo.infoHash);
+  add(
+    source: Metainfo | Magnet,
+    options: TorrentOptions,
+  ): Torrent | undefined {
+    const key = encodeHex(source.infoHash);
     if (this.#torrents.has(key)) return undefined;
-    const torrent = new Torrent(metainfo, {
+    const torrent = new Torrent(source, {
       ...options,
       services: {
         peerId: this.#peerId,

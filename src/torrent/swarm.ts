@@ -75,8 +75,8 @@ export interface SwarmOptions {
   dial: Dialer;
   /** What we say of ourselves. */
   handshake: Handshake;
-  /** The number of pieces of the torrent. */
-  pieceCount: number;
+  /** The number of pieces of the torrent, if it is known. */
+  pieceCount: number | undefined;
   /** How many peers may be connected. */
   maxPeers: number;
   /** How many of them all torrents together permit. */
@@ -89,6 +89,7 @@ export interface SwarmOptions {
 export class Swarm {
   readonly #options: SwarmOptions;
   readonly #peers = new Set<Peer>();
+  #pieceCount: number | undefined;
   #tasks: TaskGroup | undefined;
   #dialling = 0;
   #banned = 0;
@@ -101,6 +102,7 @@ export class Swarm {
    */
   constructor(options: SwarmOptions) {
     this.#options = options;
+    this.#pieceCount = options.pieceCount;
   }
 
   /** The connected peers; to be read only. */
@@ -116,6 +118,24 @@ export class Swarm {
   /** Candidates have come: whoever waits for one may go on. */
   candidatesAdded(): void {
     this.#wake?.();
+  }
+
+  /**
+   * The number of pieces is known now. Who has said what is not true of so many
+   * has to go.
+   *
+   * @param pieceCount The number of pieces.
+   */
+  learn(pieceCount: number): void {
+    this.#pieceCount = pieceCount;
+    for (const peer of this.#peers) {
+      try {
+        peer.learn(pieceCount);
+      } catch (error) {
+        if (!(error instanceof ProtocolError)) throw error;
+        peer.close(error);
+      }
+    }
   }
 
   /**
@@ -245,13 +265,13 @@ export class Swarm {
     { connection, theirs }: OpenConnection,
     { isIncoming, signal }: { isIncoming: boolean; signal: AbortSignal },
   ): Promise<void> {
-    const { candidates, handler, handshake, pieceCount } = this.#options;
+    const { candidates, handler, handshake } = this.#options;
     const endpoint = connection.remote;
     const peer = new Peer({
       connection,
       peerId: theirs.peerId,
       reserved: handshake.reserved.map((bits, i) => bits & theirs.reserved[i]!),
-      pieceCount,
+      pieceCount: this.#pieceCount,
       isIncoming,
     });
     const twin = this.#twinOf(peer);

@@ -1,129 +1,182 @@
 /**
- * `Torrent`: one torrent, from what lies on disk to the last verified piece,
- * and on until enough was given to others.
+ * `Torrent`: one torrent, from a file or a link to the last verified piece, and
+ * on until enough was given to others. It builds the parts and routes what
+ * happens between them.
  *
  * ```
- *   checking ──► downloading ──► complete ──► seeding
- *       └────────────┴──────────────────────────┴──────► stopped
+ *   finding ──► checking ──► downloading ──► complete ──► seeding
+ *      └────────────┴──────────────┴────────────────────────┴──────► stopped
  * ```
  *
  * @module
  */
 
-import { Bitfield } from "../bytes/bitfield.ts";
 import { StorageError } from "../errors.ts";
+import { type Magnet, metainfoOf } from "../metainfo/magnet.ts";
 import type { Metainfo } from "../metainfo/metainfo.ts";
+import type { NameRules } from "../metainfo/safe_path.ts";
 import type { OpenConnection } from "../peer/connect.ts";
-import type { ControlFile } from "../storage/control_file.ts";
-import { type FileFacts, FileStorage } from "../storage/file_storage.ts";
+import type { Peer } from "../peer/peer.ts";
 import type { DownloadPlaces } from "../storage/places.ts";
-import { recover, stampFiles } from "../storage/recover.ts";
+import { TaskGroup } from "../task_group.ts";
 import type { Handshake } from "../wire/handshake.ts";
+import type { Message } from "../wire/message.ts";
+import { Contacts, type ContactsHandler } from "./contacts.ts";
 import type { TorrentEvent, TorrentPhase, TorrentStats } from "./events.ts";
-import { ourHandshake } from "./introduction.ts";
+import { Finding } from "./finding.ts";
+import {
+  introduce,
+  OUR_EXTENSIONS,
+  ourHandshake,
+  tell,
+  tellHave,
+} from "./introduction.ts";
+import { MetadataExchange } from "./metadata_exchange.ts";
 import type {
   SeedingGoal,
   TransferLimits,
   TransferServices,
 } from "./options.ts";
+import { Patience } from "./patience.ts";
+import { type FileRights, TorrentFiles } from "./torrent_files.ts";
 import { Transfer } from "./transfer.ts";
+import { encodeHex } from "@std/encoding/hex";
 import { delay } from "@std/async/delay";
-
-/** Leaving must not wait for a slow disk; then the next start checks anew. */
-const RECORD_TIMEOUT_MS = 3_000;
 
 /** Events that wait for a reader; when nobody reads, the newer ones are lost. */
 const MAX_WAITING_EVENTS = 10_000;
 
+/** How often it is looked whom to ask for metadata. */
+const FINDING_INTERVAL_MS = 500;
+
 /** What the user wants of a torrent. */
-export interface TorrentOptions extends TransferLimits {
-  /** Where its files go. */
-  places: DownloadPlaces;
-  /** Whether files may be read; without that nothing can be resumed. */
-  canRead: boolean;
-  /** Whether files may be written; without that they can only be served. */
-  canWrite: boolean;
-  /** Whether everything on disk is checked, whatever an earlier run noted. */
-  mustCheckAll: boolean;
-  /** Whether files that are not ours may be changed. */
-  mayOverwrite: boolean;
-  /** Whether what is on disk is checked, and nothing else done. */
-  isCheckOnly: boolean;
+export interface TorrentOptions extends TransferLimits, FileRights {
+  /**
+   * Where the files of a torrent go, once it is known.
+   *
+   * @param metainfo The torrent.
+   */
+  places: (metainfo: Metainfo) => DownloadPlaces;
+  /** What the file systems of this machine make of names. */
+  names?: NameRules | undefined;
+  /** Whether only what the torrent is has to be found out. */
+  isMetadataOnly?: boolean | undefined;
 }
 
 /** One torrent of a session. */
-export class Torrent {
-  /** What the torrent is. */
-  readonly metainfo: Metainfo;
+export class Torrent implements ContactsHandler {
+  /** The SHA-1 of the info dictionary. */
+  readonly infoHash: Uint8Array;
   /** What happens, for one reader. */
   readonly events: ReadableStream<TorrentEvent>;
   /** What we say when we shake hands for this torrent. */
   readonly handshake: Handshake;
 
+  readonly #magnet: Magnet | undefined;
   readonly #options: TorrentOptions;
   readonly #services: TransferServices;
-  readonly #storage: FileStorage;
+  readonly #contacts: Contacts;
+  readonly #metadata: MetadataExchange;
+  #metainfo: Metainfo | undefined;
+  #files: TorrentFiles | undefined;
+  #transfer: Transfer | undefined;
+  /** Whom peers talk to now. */
+  #listener: ContactsHandler = new Finding();
+  #isInContact = false;
   #emitter: ReadableStreamDefaultController<TorrentEvent> | undefined;
   #phase: TorrentPhase = "checking";
-  #have: Bitfield;
-  /** What each file was like before it was checked. */
-  #facts: readonly (FileFacts | undefined)[] = [];
-  #transfer: Transfer | undefined;
-  #checkedBytes = 0;
-  #bytesToCheck = 0;
 
   /**
    * A torrent that does nothing yet.
    *
-   * @param metainfo What it is.
+   * @param source What it is, or a link that names it.
    * @param options What is wanted of it, and what the session provides.
    */
   constructor(
-    metainfo: Metainfo,
+    source: Metainfo | Magnet,
     options: TorrentOptions & { services: TransferServices },
   ) {
-    this.metainfo = metainfo;
-    this.handshake = ourHandshake(metainfo.infoHash, options.services.peerId);
+    const metainfo = "infoBytes" in source ? source : undefined;
+    this.infoHash = source.infoHash;
+    this.handshake = ourHandshake(source.infoHash, options.services.peerId);
+    this.#magnet = "infoBytes" in source ? undefined : source;
+    this.#metainfo = metainfo;
     this.#options = options;
     this.#services = options.services;
-    this.#have = new Bitfield(metainfo.layout.pieceCount);
-    this.#storage = new FileStorage(metainfo.layout, {
-      places: options.places.files,
-      folder: options.places.folder,
-      canRead: options.canRead,
-      mayReplace: options.mayOverwrite,
-    });
     this.events = new ReadableStream(
       { start: (controller) => void (this.#emitter = controller) },
       { highWaterMark: MAX_WAITING_EVENTS },
     );
+    this.#contacts = new Contacts({
+      infoHash: this.infoHash,
+      metainfo,
+      limits: options,
+      services: options.services,
+      totals: () => this.#totals(),
+      handler: this,
+      emit: (event) => this.#emit(event),
+    });
+    this.#metadata = new MetadataExchange({
+      infoHash: this.infoHash,
+      metadata: metainfo?.infoBytes,
+      onLiar: (peer) => this.#contacts.ban(peer),
+    });
+  }
+
+  /** What the torrent is, once that is known. */
+  get metainfo(): Metainfo | undefined {
+    return this.#metainfo;
+  }
+
+  /** What to call it, as far as is known; strangers chose it. */
+  get name(): string {
+    return this.#metainfo?.name ?? this.#magnet?.name ??
+      encodeHex(this.infoHash);
   }
 
   /**
-   * Checks what lies on disk, downloads what is missing, and serves others as
-   * long as is wanted. What stops it while it serves is no error: that has no
-   * end of its own.
+   * Finds out what the torrent is and what of it lies on disk, downloads what
+   * is missing, and serves others as long as is wanted. What stops it while it
+   * serves is no error: that has no end of its own.
    *
    * @param options What stops it; what was verified stays on disk.
+   * @throws {MetainfoError} If it is none that can be used.
    * @throws {StorageError} If the disk refuses.
    * @throws {GaveUpError} If nothing came for too long.
    */
   async run({ signal }: { signal: AbortSignal }): Promise<void> {
-    const { isCheckOnly, canWrite, seeding } = this.#options;
-    let control: ControlFile | undefined;
+    const { isCheckOnly, isMetadataOnly, seeding } = this.#options;
+    const tasks = new TaskGroup({ signal });
+    await using ending = new AsyncDisposableStack();
+    ending.defer(() => this.#end());
     try {
+      const metainfo = this.#metainfo ??= await this.#find(tasks);
+      if (isMetadataOnly) return this.#setPhase("complete");
+      const files = this.#files = ending.use(this.#filesOf(metainfo));
       this.#setPhase("checking");
-      control = await this.#check(signal);
+      await files.check({ signal: tasks.signal });
       if (isCheckOnly) return;
-      if (!this.#have.isFull && !canWrite) throw this.#incomplete();
-      if (this.#have.isFull && !seeding) this.#complete(control);
-      else await this.#transferAll({ control, signal });
+      if (files.have.isFull && !seeding) return this.#complete(files);
+      const transfer = this.#transfer = new Transfer(metainfo, {
+        limits: this.#options,
+        services: this.#services,
+        contacts: this.#contacts,
+        files,
+        emit: (event) => this.#emit(event),
+      });
+      ending.use(transfer.start({ signal: tasks.signal }));
+      this.#handOver(transfer);
+      this.#contact(tasks);
+      if (!transfer.isComplete) this.#setPhase("downloading");
+      await transfer.downloaded();
+      this.#complete(files);
+      if (!seeding) return;
+      this.#setPhase("seeding");
+      await this.#seed(transfer, { seeding, signal });
     } finally {
-      control?.[Symbol.dispose]();
-      await this.#storage[Symbol.asyncDispose]();
-      if (this.#phase !== "complete") this.#setPhase("stopped");
-      this.#emitter?.close();
-      this.#emitter = undefined;
+      // Peers go first: nobody must be served when the files are closed.
+      await tasks[Symbol.asyncDispose]();
+      await Promise.all([this.#record(), this.#contacts.announcer.stop()]);
     }
   }
 
@@ -133,8 +186,70 @@ export class Torrent {
    * @param open The connection.
    */
   accept(open: OpenConnection): void {
-    if (this.#transfer) this.#transfer.contacts.accept(open);
-    else open.connection.close();
+    this.#contacts.accept(open);
+  }
+
+  /**
+   * A peer has come.
+   *
+   * @param peer The peer.
+   */
+  onConnected(peer: Peer): void {
+    introduce(peer, {
+      have: this.#listener.shown,
+      port: this.#services.port,
+      metadataSize: this.#metadata.length,
+      exchangesPeers: this.#metainfo?.isPrivate !== true,
+    });
+    this.#listener.onConnected(peer);
+  }
+
+  /**
+   * A peer has gone.
+   *
+   * @param peer The peer.
+   */
+  onDisconnected(peer: Peer): void {
+    this.#metadata.left(peer);
+    this.#listener.onDisconnected(peer);
+  }
+
+  /**
+   * A peer has said something.
+   *
+   * @param peer The peer.
+   * @param messages What it said.
+   * @returns A promise to slow the peer down.
+   */
+  onMessages(
+    peer: Peer,
+    messages: readonly Message[],
+  ): Promise<void> | void {
+    for (const message of messages) {
+      if (message.type !== "extended") continue;
+      const now = performance.now();
+      if (message.id === OUR_EXTENSIONS.ut_metadata) {
+        this.#metadata.receive(peer, { payload: message.payload, now });
+      } else {
+        this.#metadata.greeted(peer, now);
+      }
+    }
+    return this.#listener.onMessages(peer, messages);
+  }
+
+  /**
+   * A peer has taken all that was said to it.
+   *
+   * @param peer The peer.
+   */
+  onIdle(peer: Peer): void {
+    this.#metadata.serve(peer);
+    this.#listener.onIdle(peer);
+  }
+
+  /** What peers are told that we have. */
+  get shown(): ContactsHandler["shown"] {
+    return this.#listener.shown;
   }
 
   /**
@@ -143,24 +258,30 @@ export class Torrent {
    * @returns A snapshot.
    */
   stats(): TorrentStats {
-    const { layout } = this.metainfo;
     const transfer = this.#transfer;
+    const contacts = this.#contacts;
+    const layout = this.#metainfo?.layout;
+    const have = this.#files?.have;
     const verifiedBytes = transfer?.store.verifiedBytes ??
-      layout.bytesOf(this.#have);
+      (have && layout?.bytesOf(have)) ?? 0;
     const gatheringBytes = transfer?.store.gatheringBytes ?? 0;
     const now = performance.now();
     const bytesPerSecond = transfer?.download.received.bytesPerSecond(now) ?? 0;
-    const missing = layout.length - verifiedBytes - gatheringBytes;
-    const peers = [...transfer?.contacts.swarm.peers ?? []];
+    const missing = (layout?.length ?? 0) - verifiedBytes - gatheringBytes;
+    const peers = [...contacts.peers];
+    const metadata = this.#metadata.progress;
     return {
       phase: this.#phase,
-      totalBytes: layout.length,
+      totalBytes: layout?.length ?? 0,
       verifiedBytes,
       gatheringBytes,
-      pieceCount: layout.pieceCount,
-      verifiedPieces: this.#have.count,
-      checkedBytes: this.#checkedBytes,
-      bytesToCheck: this.#bytesToCheck,
+      pieceCount: layout?.pieceCount ?? 0,
+      verifiedPieces: have?.count ?? 0,
+      metadataBytes: this.#metadata.length ?? metadata.received,
+      metadataTotalBytes: this.#metadata.length ?? metadata.length,
+      metadataPeers: metadata.offering,
+      checkedBytes: this.#files?.progress.checkedBytes ?? 0,
+      bytesToCheck: this.#files?.progress.totalBytes ?? 0,
       receivedBytes: transfer?.download.received.total ?? 0,
       wastedBytes: transfer?.download.wastedBytes ?? 0,
       bytesPerSecond,
@@ -171,63 +292,79 @@ export class Torrent {
       seeds: peers.filter(({ state }) => state.have.isFull).length,
       serving: peers.filter(({ state }) => !state.peerChoking).length,
       served: peers.filter(({ state }) => !state.amChoking).length,
-      candidates: transfer?.contacts.candidates.idleCount ?? 0,
-      banned: transfer?.contacts.swarm.banned ?? 0,
+      candidates: contacts.candidates.idleCount,
+      tried: contacts.tried,
+      banned: contacts.swarm.banned,
       hashMismatches: transfer?.mismatches ?? 0,
-      trackers: transfer?.contacts.announcer.size ?? 0,
-      trackersAnswered: transfer?.contacts.trackersAnswered ?? 0,
+      trackers: contacts.announcer.size,
+      trackersAnswered: contacts.trackersAnswered,
+      dhtNodes: contacts.dhtNodes,
     };
   }
 
-  async #check(signal: AbortSignal): Promise<ControlFile | undefined> {
-    const { infoHash, pieceHashes, layout } = this.metainfo;
-    const { have, control, facts } = await recover(layout, {
-      ...this.#options,
-      infoHash,
-      pieceHashes,
-      storage: this.#storage,
-      controlPath: this.#options.places.control,
-      isReadOnly: this.#options.isCheckOnly || !this.#options.canWrite,
-      onProgress: ({ checkedBytes, totalBytes }) => {
-        this.#checkedBytes = checkedBytes;
-        this.#bytesToCheck = totalBytes;
-      },
-      signal,
-    });
-    this.#have = have;
-    this.#facts = facts;
-    return control;
+  #totals() {
+    if (this.#transfer) return this.#transfer.totals;
+    // Who needs the metadata is no seed, and nobody knows how much is missing.
+    const left = this.#metainfo?.layout.length ?? 1;
+    return { uploaded: 0, downloaded: 0, left };
   }
 
-  async #transferAll(
-    { control, signal }: {
-      control: ControlFile | undefined;
-      signal: AbortSignal;
-    },
-  ): Promise<void> {
-    const { seeding } = this.#options;
-    const transfer = new Transfer(this.metainfo, {
-      limits: this.#options,
-      services: this.#services,
-      storage: this.#storage,
-      have: this.#have,
-      facts: this.#facts,
-      emit: (event) => this.#emit(event),
+  #filesOf(metainfo: Metainfo): TorrentFiles {
+    return new TorrentFiles(metainfo, {
+      places: this.#options.places(metainfo),
+      rights: this.#options,
     });
-    this.#transfer = transfer;
-    try {
-      await using _moving = transfer.start({ signal });
-      if (!transfer.isComplete) this.#setPhase("downloading");
-      await transfer.downloaded();
-      this.#complete(control);
-      if (!seeding) return;
-      this.#setPhase("seeding");
-      await this.#seed(transfer, { seeding, signal });
-    } finally {
-      await Promise.all([
-        this.#record(control),
-        transfer.contacts.announcer.stop(),
-      ]);
+  }
+
+  /** Begins to look for peers and to talk to them, if that has not begun. */
+  #contact(tasks: TaskGroup): void {
+    if (this.#isInContact) return;
+    this.#isInContact = true;
+    tasks.spawn((signal) => this.#contacts.run({ signal }));
+  }
+
+  /** Finds out what the torrent is that a link names. */
+  async #find(tasks: TaskGroup): Promise<Metainfo> {
+    const { stallTimeoutMs, names } = this.#options;
+    this.#setPhase("finding");
+    this.#contact(tasks);
+    await using searching = new TaskGroup({ signal: tasks.signal });
+    const patience = new Patience(stallTimeoutMs);
+    patience.begin(performance.now());
+    searching.spawn(async (signal) => {
+      while (true) {
+        await delay(FINDING_INTERVAL_MS, { signal });
+        const now = performance.now();
+        this.#metadata.tick(now);
+        const { metadataBytes, ...stats } = this.stats();
+        if (patience.lasts(metadataBytes, now)) continue;
+        throw patience.giveUpFinding({
+          ...stats,
+          trackerError: this.#contacts.trackerError,
+        });
+      }
+    });
+    const bytes = await Promise.race([
+      this.#metadata.found,
+      searching.join().then(() => undefined),
+    ]);
+    tasks.signal.throwIfAborted();
+    const metainfo = metainfoOf(this.#magnet!, bytes!, names ? { names } : {});
+    this.#metainfo = metainfo;
+    this.#contacts.learn(metainfo);
+    for (const peer of this.#contacts.peers) {
+      tell(peer, { metadataSize: this.#metadata.length });
+    }
+    this.#emit({ type: "metadata" });
+    return metainfo;
+  }
+
+  /** From now on peers talk to the transfer; who is here has to catch up. */
+  #handOver(transfer: Transfer): void {
+    this.#listener = transfer;
+    for (const peer of this.#contacts.peers) {
+      transfer.onConnected(peer);
+      tellHave(peer, transfer.shown);
     }
   }
 
@@ -242,41 +379,15 @@ export class Torrent {
     }
   }
 
-  /** Pieces are missing, and may not be written. */
-  #incomplete(): StorageError {
-    const { folder } = this.#options.places;
-    const { length, count } = this.#have;
-    return new StorageError("denied", {
-      message: `${length - count} of ${length} pieces are missing, and ` +
-        `nothing may be written to ${folder}: run again with --allow-write=${folder}`,
-      path: folder,
-    });
-  }
-
-  /** Every piece is verified: the files get their final shape. */
-  #complete(control: ControlFile | undefined): void {
-    this.#storage.finish();
-    control?.remove();
+  #complete(files: TorrentFiles): void {
+    files.complete();
     this.#setPhase("complete");
   }
 
-  /** Notes what is verified, so that the next start need not check it. */
-  async #record(control: ControlFile | undefined): Promise<void> {
-    if (!control || this.#transfer!.isComplete) return;
-    const patience = new AbortController();
-    const write = async () => {
-      await this.#storage.sync();
-      await control.write({
-        have: this.#have,
-        files: stampFiles(this.metainfo.layout, this.#storage),
-      });
-      patience.abort();
-    };
-    const wait = delay(RECORD_TIMEOUT_MS, { signal: patience.signal });
+  async #record(): Promise<void> {
     try {
-      await Promise.race([write(), wait]);
+      await this.#files?.record();
     } catch (error) {
-      if (patience.signal.aborted) return;
       if (!(error instanceof StorageError)) throw error;
       this.#emit({
         type: "notice",
@@ -284,6 +395,12 @@ export class Torrent {
           `Cannot note what is verified; it will be checked at the next start (${error.message})`,
       });
     }
+  }
+
+  #end(): void {
+    if (this.#phase !== "complete") this.#setPhase("stopped");
+    this.#emitter?.close();
+    this.#emitter = undefined;
   }
 
   #setPhase(phase: TorrentPhase): void {

@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { Magnet } from "../metainfo/magnet.ts";
 import type { Metainfo } from "../metainfo/metainfo.ts";
 import { HttpTracker } from "../tracker/http_tracker.ts";
 import type { Tracker } from "../tracker/tracker.ts";
@@ -45,7 +46,7 @@ export interface TrackerSelection {
  * @returns The trackers, in the order of the torrent.
  */
 export function trackersOf(
-  metainfo: Metainfo,
+  metainfo: Metainfo | Magnet,
   choice: TrackerChoice = {},
 ): TrackerSelection {
   const { udpTrackers, extra = [], exclude = [] } = choice;
@@ -64,5 +65,9 @@ export function trackersOf(
   const tiers = own.map(pick).filter((tier) => tier.length > 0);
   // Only the torrent's are excluded: who names a tracker himself wants it.
   for (const url of exclude) seen.delete(url);
-  return { tiers, extra: metainfo.isPrivate ? [] : pick(extra), unusable };
+  return {
+    tiers,
+    extra: "isPrivate" in metainfo && metainfo.isPrivate ? [] : pick(extra),
+    unusable,
+  };
 }

@@ -12,22 +12,22 @@ import type { Metainfo } from "../metainfo/metainfo.ts";
 import type { Peer } from "../peer/peer.ts";
 import { CHOKE_INTERVAL_MS } from "../policy/choker.ts";
 import { PiecePicker } from "../policy/piece_picker.ts";
-import type { FileFacts, FileStorage } from "../storage/file_storage.ts";
 import { PieceStore } from "../storage/piece_store.ts";
 import { VerifiedReader } from "../storage/verified_reader.ts";
 import { TaskGroup } from "../task_group.ts";
-import { EXTENSION_HANDSHAKE_ID } from "../wire/extension_handshake.ts";
+import type { TransferTotals } from "../tracker/announcer.ts";
 import type { Message } from "../wire/message.ts";
-import { Contacts } from "./contacts.ts";
+import type { Contacts, ContactsHandler } from "./contacts.ts";
 import { Download } from "./download.ts";
 import type { TorrentEvent } from "./events.ts";
-import { introduce, tellUploadOnly } from "./introduction.ts";
+import { tell } from "./introduction.ts";
 import type {
   SeedingGoal,
   TransferLimits,
   TransferServices,
 } from "./options.ts";
 import { Patience } from "./patience.ts";
+import type { TorrentFiles } from "./torrent_files.ts";
 import { Upload } from "./upload.ts";
 import { delay } from "@std/async/delay";
 
@@ -43,26 +43,22 @@ export interface TransferOptions {
   limits: TransferLimits;
   /** What the session provides. */
   services: TransferServices;
-  /** Where pieces go. */
-  storage: FileStorage;
-  /** The pieces that are there; it fills up. */
-  have: Bitfield;
-  /** What each file was like before its pieces were verified. */
-  facts: readonly (FileFacts | undefined)[];
+  /** Whom we know; what they say from now on is for the transfer. */
+  contacts: Contacts;
+  /** Where pieces lie and go; they have been checked. */
+  files: TorrentFiles;
   /** Hears of what happens. */
   emit: (event: TorrentEvent) => void;
 }
 
 /** The moving part of one torrent. */
-export class Transfer {
+export class Transfer implements ContactsHandler {
   /** Where pieces gather. */
   readonly store: PieceStore;
   /** The receiving side. */
   readonly download: Download;
   /** The giving side. */
   readonly upload: Upload;
-  /** Whom we know. */
-  readonly contacts: Contacts;
 
   readonly #metainfo: Metainfo;
   readonly #options: TransferOptions;
@@ -82,8 +78,9 @@ export class Transfer {
    * @param options Its parts.
    */
   constructor(metainfo: Metainfo, options: TransferOptions) {
-    const { layout, infoHash, pieceHashes } = metainfo;
-    const { services, limits, storage, have } = options;
+    const { layout, pieceHashes } = metainfo;
+    const { services, limits, files } = options;
+    const { storage, have } = files;
     this.#metainfo = metainfo;
     this.#options = options;
     this.#patience = new Patience(limits.stallTimeoutMs);
@@ -106,7 +103,7 @@ export class Transfer {
         onPiece: (index) => this.#onPiece(index),
         onMismatch: (index) => this.#onMismatch(index),
         onGained: (peer, pieces) => this.upload.gained(peer, pieces),
-        onLiar: (peer) => this.contacts.ban(peer),
+        onLiar: (peer) => options.contacts.ban(peer),
         onFailure: (error) => this.#downloaded.reject(error),
       },
     });
@@ -114,7 +111,7 @@ export class Transfer {
       this.#reader = new VerifiedReader(layout, {
         storage,
         pieceHashes,
-        facts: options.facts,
+        facts: files.facts,
         onLost: (index) => this.#onLost(index),
       });
     }
@@ -125,25 +122,6 @@ export class Transfer {
       isSuper: have.isFull && limits.seeding?.isSuper === true,
       isSnubbing: (peer) => this.download.isSnubbing(peer),
       random: Math.random,
-    });
-    this.contacts = new Contacts({
-      infoHash,
-      pieceCount: layout.pieceCount,
-      isPrivate: metainfo.isPrivate,
-      limits,
-      services,
-      totals: () => ({
-        uploaded: this.upload.sent.total,
-        downloaded: this.download.received.total,
-        left: layout.length - this.store.verifiedBytes,
-      }),
-      handler: {
-        onConnected: (peer) => this.#onConnected(peer),
-        onDisconnected: (peer) => this.#onDisconnected(peer),
-        onMessages: (peer, messages) => this.#onMessages(peer, messages),
-        onIdle: (peer) => this.upload.serve(peer),
-      },
-      emit: options.emit,
     });
   }
 
@@ -167,7 +145,6 @@ export class Transfer {
     this.#patience.begin(performance.now());
     const tasks = new TaskGroup({ signal });
     this.#tasks = tasks;
-    tasks.spawn((signal) => this.contacts.run({ signal }));
     tasks.spawn((signal) => this.#tick(signal));
     return {
       [Symbol.asyncDispose]: async () => {
@@ -189,9 +166,9 @@ export class Transfer {
     await Promise.race([this.#downloaded.promise, this.#tasks!.join()]);
     await this.store.settled();
     this.#tasks!.signal.throwIfAborted();
-    this.contacts.announcer.completed();
-    for (const peer of this.contacts.peers) {
-      tellUploadOnly(peer);
+    this.#options.contacts.announcer.completed();
+    for (const peer of this.#options.contacts.peers) {
+      tell(peer, { uploadOnly: true });
       this.#partWithSeed(peer);
     }
   }
@@ -232,43 +209,77 @@ export class Transfer {
   #watchProgress(now: number): void {
     const progress = this.store.verifiedBytes + this.store.gatheringBytes;
     if (this.#patience.lasts(progress, now)) return;
-    const peers = [...this.contacts.peers];
+    const peers = [...this.#options.contacts.peers];
     throw this.#patience.giveUp({
       peers: peers.length,
       serving: peers.filter(({ state }) => !state.peerChoking).length,
       receivedBytes: this.download.received.total,
       mismatches: this.#mismatches,
-      wasConnected: this.contacts.wasConnected,
-      trackersAnswered: this.contacts.trackersAnswered,
-      trackerError: this.contacts.trackerError,
+      wasConnected: this.#options.contacts.wasConnected,
+      trackersAnswered: this.#options.contacts.trackersAnswered,
+      trackerError: this.#options.contacts.trackerError,
     });
   }
 
-  #onConnected(peer: Peer): void {
+  /** How far it has come, for the trackers. */
+  get totals(): TransferTotals {
+    return {
+      uploaded: this.upload.sent.total,
+      downloaded: this.download.received.total,
+      left: this.#metainfo.layout.length - this.store.verifiedBytes,
+    };
+  }
+
+  /** The pieces that peers are told we have. */
+  get shown(): Bitfield {
+    return this.upload.shown;
+  }
+
+  /**
+   * A peer has come.
+   *
+   * @param peer The peer.
+   */
+  onConnected(peer: Peer): void {
     this.download.join(peer);
     this.upload.join(peer);
-    introduce(peer, {
-      have: this.upload.shown,
-      port: this.#options.services.port,
-    });
     this.upload.allowFast(peer, this.#metainfo.infoHash);
   }
 
-  #onMessages(
+  /**
+   * A peer has said something.
+   *
+   * @param peer The peer.
+   * @param messages What it said.
+   * @returns A promise while the disk does not keep up.
+   */
+  onMessages(
     peer: Peer,
     messages: readonly Message[],
   ): Promise<void> | undefined {
-    for (const message of messages) {
-      if (
-        message.type === "extended" && message.id === EXTENSION_HANDSHAKE_ID
-      ) {
-        peer.state.receiveExtensionHandshake(message.payload);
-      }
-    }
     const pause = this.download.receive(peer, messages);
     this.upload.receive(peer, messages);
     if (this.isComplete) this.#partWithSeed(peer);
     return pause;
+  }
+
+  /**
+   * A peer has taken all that was said to it.
+   *
+   * @param peer The peer.
+   */
+  onIdle(peer: Peer): void {
+    this.upload.serve(peer);
+  }
+
+  /**
+   * A peer has gone.
+   *
+   * @param peer The peer.
+   */
+  onDisconnected(peer: Peer): void {
+    this.download.leave(peer);
+    this.upload.leave(peer);
   }
 
   /** Two who want nothing have nothing to say to each other. */
@@ -278,13 +289,8 @@ export class Transfer {
     peer.close(new NetworkError("Neither the peer nor we want anything"));
   }
 
-  #onDisconnected(peer: Peer): void {
-    this.download.leave(peer);
-    this.upload.leave(peer);
-  }
-
   #onPiece(index: number): void {
-    for (const peer of this.contacts.peers) {
+    for (const peer of this.#options.contacts.peers) {
       // Who has the piece already need not know that we have it.
       if (!peer.state.have.has(index)) peer.send({ type: "have", index });
     }
@@ -305,7 +311,7 @@ export class Transfer {
     this.#hasLost = true;
     if (this.isComplete) return;
     // Who goes on writing would never be done.
-    const path = this.#options.storage.folder;
+    const path = this.#options.files.storage.folder;
     this.#downloaded.reject(
       new StorageError("io", {
         message: `Another program has changed files in ${path}; ` +

@@ -122,6 +122,11 @@ export class PeerState {
     return this.#extension.p;
   }
 
+  /** How long the metadata is, says the peer (BEP 9). */
+  get metadataSize(): number | undefined {
+    return this.#extension.metadataSize;
+  }
+
   /** What the peer's program calls itself; whoever shows it escapes it. */
   get client(): string | undefined {
     return this.#extension.v;
@@ -246,6 +251,48 @@ export class PeerState {
       this.#extension,
       decodeExtensionHandshake(payload),
     );
+  }
+
+  /**
+   * Takes what the peer says of itself, whatever it is; for who draws no
+   * conclusions from it yet.
+   *
+   * @param message What it says; other messages change nothing.
+   * @throws {ProtocolError} If it cannot be true.
+   */
+  receive(message: Message): void {
+    switch (message.type) {
+      case "choke":
+        this.peerChoking = true;
+        return;
+      case "unchoke":
+        this.peerChoking = false;
+        return;
+      case "interested":
+        this.peerInterested = true;
+        return;
+      case "not_interested":
+        this.peerInterested = false;
+        return;
+      case "have":
+        this.receiveHave(message.index);
+        return;
+      case "bitfield":
+        this.receiveBitfield(message.bitfield);
+        return;
+      case "have_all":
+        this.receiveHaveAll();
+        return;
+      case "have_none":
+        return this.receiveHaveNone();
+      case "allowed_fast":
+        this.receiveAllowedFast(message.index);
+        return;
+      case "suggest_piece":
+        return this.receiveSuggestPiece(message.index);
+      case "reject_request":
+        return this.receiveRejectRequest(false);
+    }
   }
 
   /** BEP 6: who sends its messages unasked must be let go. */

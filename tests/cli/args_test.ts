@@ -46,6 +46,8 @@ const DEFAULTS: DownloadCommand = {
   isCheckOnly: false,
   mayOverwrite: false,
   maxConcurrent: 5,
+  isMetadataOnly: false,
+  savesMetadata: false,
   seeding: undefined,
 };
 
@@ -79,8 +81,10 @@ const FLAG_CASES: Record<string, Partial<DownloadCommand>> = {
   "check-integrity": { mustCheckAll: true },
   "continue": {},
   "hash-check-only": { mustCheckAll: true, isCheckOnly: true },
+  "metadata-only": { isMetadataOnly: true },
   "no-tracker": { usesTrackers: false },
   "quiet": { isQuiet: true },
+  "save-metadata": { savesMetadata: true },
   "show-files": { type: "show" },
   "verbose": { isVerbose: true },
 };

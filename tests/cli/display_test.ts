@@ -17,6 +17,7 @@ import { widthOf } from "../../src/cli/text.ts";
 import type { TorrentEvent } from "../../src/torrent/events.ts";
 import { JSON_LINES, parseJsonLines } from "../support/json_lines.ts";
 import { makeStats } from "../support/make_stats.ts";
+import type { Metainfo } from "../../src/metainfo/metainfo.ts";
 import { makeTorrent } from "../support/make_torrent.ts";
 import { CapturedSink } from "../support/test_env.ts";
 
@@ -26,6 +27,7 @@ const EVIL = "\x1b[2J\x1b]0;owned\x07\r\n\x9b31m\u202e\u2028{}\"'\\\ud800";
 /** One event of every type, with all that strangers can put into it. */
 const EVENTS: Record<TorrentEvent["type"], TorrentEvent> = {
   phase: { type: "phase", phase: "downloading" },
+  metadata: { type: "metadata" },
   piece: { type: "piece", index: 3 },
   "hash_mismatch": { type: "hash_mismatch", index: 4 },
   "tracker_answered": { type: "tracker_answered", tracker: EVIL, peers: 1 },
@@ -46,10 +48,13 @@ const EVENTS: Record<TorrentEvent["type"], TorrentEvent> = {
 const MADE = makeTorrent({ files: 100_000, name: "film" });
 
 /** A download that stands still. */
-function runningOf(changes: Partial<Running["metainfo"]> = {}): Running {
+function runningOf(changes: Partial<Metainfo> = {}): Running {
+  const metainfo = { ...MADE.metainfo, ...changes };
   return {
-    metainfo: { ...MADE.metainfo, ...changes },
-    path: `downloads/${changes.name ?? "film"}`,
+    infoHash: metainfo.infoHash,
+    name: metainfo.name,
+    metainfo,
+    path: `downloads/${metainfo.name}`,
     stats: () => makeStats(),
   };
 }
@@ -89,7 +94,7 @@ function showAll(display: Display, running: Running): void {
     display.event(running, event);
   }
   display.notice(EVIL);
-  const { name } = running.metainfo;
+  const { name } = running;
   display.end(resultOf({ name, exitCode: 7, message: EVIL }), running);
   display.end(
     resultOf({ name: undefined, source: EVIL, exitCode: 3 }),
@@ -132,8 +137,8 @@ Deno.test("createDisplay() redraws one line on a terminal", async (t) => {
   let name = "a long name of a film";
   const running: Running = {
     ...runningOf(),
-    get metainfo() {
-      return { ...MADE.metainfo, name };
+    get name() {
+      return name;
     },
   };
   /** What stands in the line, played as a terminal plays it. */
@@ -334,7 +339,11 @@ Deno.test("createDisplay() keeps the promises of its JSON lines", async (t) => {
     return parseJsonLines(sink.text);
   };
   await t.step("every record", () => {
-    const types = new Set(records(true).map(({ type }) => type));
+    const { display, sink } = shown({ form: "json" });
+    showAll(display, { ...runningOf(), metainfo: undefined });
+    const types = new Set(
+      [...records(true), ...parseJsonLines(sink.text)].map(({ type }) => type),
+    );
     assertEquals([...types].sort(), Object.keys(JSON_LINES).sort());
   });
   await t.step("pieces only when everything is wanted", () => {

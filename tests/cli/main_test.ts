@@ -486,7 +486,7 @@ Deno.test("main.ts ends with 25, 26 or 27 when the source is no torrent", async 
       ["a web page", text("<html>"), 25, /is a web page, not a torrent$/],
       ["gzip", gzip, 25, /is gzip \(unpack it first\), not a torrent$/],
       ["zip", text("PK\x03\x04"), 25, /is a zip archive, not a torrent$/],
-      ["a magnet link", text("magnet:?x"), 25, /is a magnet link, not a tor/],
+      ["a bad link", text("magnet:?x"), 27, /Cannot use magnet link: xt/],
       ["words", text("hello"), 25, /is not a torrent: Cannot decode/],
       ["noise", Uint8Array.of(0xff, 0x1b, 7), 25, /is not a torrent: Cannot/],
       ["half of it", text("d4:info"), 25, /is not a torrent: Cannot decode/],
@@ -517,7 +517,7 @@ Deno.test("main.ts ends with 25, 26 or 27 when the source is no torrent", async 
   await t.step("a magnet link as the source", async () => {
     const { code, stderr } = await runProgram(["magnet:?xt=urn:btih:0"]);
     assertEquals(code, 27);
-    assertMatch(stderr, /Magnet links cannot be read; give a \.torrent file/);
+    assertMatch(stderr, /Cannot use magnet link: xt has a hash of the wrong/);
   });
 });
 

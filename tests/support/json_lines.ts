@@ -36,6 +36,7 @@ export const JSON_LINES: Readonly<
     pieceCount: "count",
     fileCount: "count",
   },
+  magnet: { infoHash: "infoHash", name: "text" },
   phase: { infoHash: "infoHash", phase: "phase" },
   progress: {
     infoHash: "infoHash",
@@ -45,6 +46,9 @@ export const JSON_LINES: Readonly<
     gatheringBytes: "bytes",
     pieceCount: "count",
     verifiedPieces: "count",
+    metadataBytes: "bytes",
+    metadataTotalBytes: "bytes",
+    metadataPeers: "count",
     checkedBytes: "bytes",
     bytesToCheck: "bytes",
     receivedBytes: "bytes",
@@ -58,10 +62,12 @@ export const JSON_LINES: Readonly<
     serving: "count",
     served: "count",
     candidates: "count",
+    tried: "count",
     banned: "count",
     hashMismatches: "count",
     trackers: "count",
     trackersAnswered: "count",
+    dhtNodes: "count",
   },
   piece: { infoHash: "infoHash", index: "index" },
   "hash_mismatch": { infoHash: "infoHash", index: "index" },
@@ -142,7 +148,14 @@ function isOf(type: FieldType, value: unknown): boolean {
     case "infoHash":
       return typeof value === "string" && /^[0-9a-f]{40}$/.test(value);
     case "phase":
-      return ["checking", "downloading", "complete", "seeding", "stopped"]
+      return [
+        "finding",
+        "checking",
+        "downloading",
+        "complete",
+        "seeding",
+        "stopped",
+      ]
         .some((phase) => phase === value);
   }
 }

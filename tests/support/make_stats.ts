@@ -20,6 +20,9 @@ export function makeStats(changes: Partial<TorrentStats> = {}): TorrentStats {
     gatheringBytes: 0,
     pieceCount: 10,
     verifiedPieces: 5,
+    metadataBytes: 0,
+    metadataTotalBytes: 0,
+    metadataPeers: 0,
     checkedBytes: 0,
     bytesToCheck: 0,
     receivedBytes: 500 * 1024,
@@ -33,10 +36,12 @@ export function makeStats(changes: Partial<TorrentStats> = {}): TorrentStats {
     serving: 2,
     served: 0,
     candidates: 4,
+    tried: 0,
     banned: 0,
     hashMismatches: 0,
     trackers: 1,
     trackersAnswered: 1,
+    dhtNodes: 0,
     ...changes,
   };
 }

@@ -53,7 +53,7 @@ export async function runTorrent(
   const { metainfo } = made;
   await using session = new Session({ listenPorts: [0] });
   const torrent = session.add(metainfo, {
-    places: placeFiles(metainfo, { folder: options.folder }),
+    places: () => placeFiles(metainfo, { folder: options.folder }),
     trackers: trackersOf(metainfo, session).tiers,
     maxPeers: 50,
     canRead: true,

@@ -70,7 +70,7 @@ async function download(rate: number, peers: number): Promise<void> {
     () => new FakePeer(made, { serve: () => block }),
   );
   const torrent = session.add(made.metainfo, {
-    places: placeFiles(made.metainfo, { folder: folder.path }),
+    places: (metainfo) => placeFiles(metainfo, { folder: folder.path }),
     trackers: [],
     peers: seeds.map(({ endpoint }) => endpoint),
     maxPeers: 50,

@@ -1,0 +1,53 @@
+/**
+ * Keeps a .torrent file.
+ *
+ * @module
+ */
+
+import { StorageError } from "../errors.ts";
+import { storageError } from "./storage_error.ts";
+import { dirname } from "@std/path";
+
+/** Options for {@linkcode saveTorrent}. */
+export interface SaveTorrentOptions {
+  /** What the file is to hold. */
+  bytes: Uint8Array;
+  /** Whether another file may be replaced. */
+  mayOverwrite: boolean;
+}
+
+/**
+ * Writes a .torrent file. One that is there already stays if it is the same.
+ *
+ * @param path Where to.
+ * @param options What to write.
+ * @throws {StorageError} If something else lies there, or the disk refuses.
+ */
+export async function saveTorrent(
+  path: string,
+  { bytes, mayOverwrite }: SaveTorrentOptions,
+): Promise<void> {
+  try {
+    await Deno.mkdir(dirname(path), { recursive: true });
+    await Deno.writeFile(path, bytes, { createNew: !mayOverwrite });
+  } catch (error) {
+    if (!(error instanceof Deno.errors.AlreadyExists)) {
+      throw storageError(error, path);
+    }
+    if (await isThere(path, bytes)) return;
+    throw new StorageError("exists", {
+      message: `${path} exists and is not the same; move it away, or say ` +
+        "--allow-overwrite",
+      path,
+      cause: error,
+    });
+  }
+}
+
+async function isThere(path: string, bytes: Uint8Array): Promise<boolean> {
+  const { state } = Deno.permissions.querySync({ name: "read", path });
+  if (state !== "granted") return false;
+  const found = await Deno.readFile(path);
+  return found.length === bytes.length &&
+    found.every((byte, i) => byte === bytes[i]);
+}
