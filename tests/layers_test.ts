@@ -24,7 +24,7 @@ const LAYERS: string[][] = [
 const PURE = [
   /^(bytes|metainfo|wire|policy)\//,
   /^storage\/places\.ts$/,
-  /^tracker\/(announced_swarms|http_answer|udp_packet|udp_server_packet)\.ts$/,
+  /^torrent\/metadata(_\w+)?\.ts$/,
   /^cli\/(args|help|text)\.ts$/,
 ];
 

@@ -215,7 +215,8 @@ export class MetadataFetcher<Peer extends object> {
     }
     this.#isDone = true;
     const liars = [...this.#turns.values()]
-      .flatMap(({ group }) => [...group.liars(attempt)]);
+      .flatMap(({ group }) => [...group.liars(attempt)])
+      .filter((peer) => !this.#liars.has(peer));
     this.#groupOf.clear();
     this.#turns.clear();
     for (const peer of new Set(liars)) this.#handler.onLiar(peer);
@@ -231,7 +232,10 @@ export class MetadataFetcher<Peer extends object> {
   }
 }
 
-/** Who had fewer turns is first, then who has more peers. */
+/**
+ * Who had fewer turns is first, then who needs less: so somebody with a small
+ * torrent does not wait for a few who pretend that it is huge.
+ */
 function byTurn<Peer>(a: Turn<Peer>, b: Turn<Peer>): number {
-  return a.count - b.count || b.group.size - a.group.size;
+  return a.count - b.count || a.group.length - b.group.length;
 }

@@ -82,12 +82,14 @@ export class MetadataAttempt<Peer> {
    * that others are slow to give.
    */
   next(isAsked: (piece: number) => boolean, now: number): number | undefined {
-    const wanted = this.#pieces
-      .filter(({ index, bytes }) => !bytes && !isAsked(index));
-    return (wanted.find(({ awaited }) => awaited === 0) ??
-      wanted.find(({ awaited, lastAskedAt }) =>
-        awaited < MAX_ASKED_AT_ONCE && now - lastAskedAt >= REPEAT_AFTER_MS
-      ))?.index;
+    let repeated: number | undefined;
+    for (const { index, bytes, awaited, lastAskedAt } of this.#pieces) {
+      if (bytes || isAsked(index)) continue;
+      if (awaited === 0) return index;
+      const isSlow = now - lastAskedAt >= REPEAT_AFTER_MS;
+      if (isSlow && awaited < MAX_ASKED_AT_ONCE) repeated ??= index;
+    }
+    return repeated;
   }
 
   /**
