@@ -9,6 +9,7 @@
  * @module
  */
 
+import { crc32c } from "../bytes/crc32c.ts";
 import { type Endpoint, familyOf, parseAddress } from "../bytes/endpoint.ts";
 
 /** How much of an address counts in any case, in bytes. */
@@ -23,17 +24,6 @@ const DIFFERING_LENGTH = { 4: 1, 6: 2 } as const;
 
 /** What counts of the bytes behind it: every second bit. */
 const HOST_MASK = 0x55;
-
-/** The polynomial of CRC-32C, its bits reversed. */
-const CASTAGNOLI = 0x82f63b78;
-
-const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
-  let crc = byte;
-  for (let bit = 0; bit < 8; bit++) {
-    crc = crc & 1 ? (crc >>> 1) ^ CASTAGNOLI : crc >>> 1;
-  }
-  return crc;
-});
 
 /**
  * The priority of a connection.
@@ -57,20 +47,6 @@ export function peerPriority(a: Endpoint, b: Endpoint): number | undefined {
   const mask = (address: Uint8Array) =>
     address.map((byte, i) => i < whole ? byte : byte & HOST_MASK);
   return hashSorted(mask(one), mask(other));
-}
-
-/**
- * CRC-32C (Castagnoli), as in RFC 3720.
- *
- * @param bytes What to hash.
- * @returns The checksum, unsigned.
- */
-export function crc32c(bytes: Uint8Array): number {
-  let crc = 0xffffffff;
-  for (const byte of bytes) {
-    crc = CRC_TABLE[(crc ^ byte) & 0xff]! ^ (crc >>> 8);
-  }
-  return (crc ^ 0xffffffff) >>> 0;
 }
 
 function portBytes({ port }: Endpoint): Uint8Array {

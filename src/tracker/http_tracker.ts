@@ -5,8 +5,9 @@
  */
 
 import { type AddressFamily, familyOf } from "../bytes/endpoint.ts";
+import { isLoopback } from "../bytes/local_host.ts";
 import { NetworkError, ProtocolError, TrackerError } from "../errors.ts";
-import { displayUrl, httpGet, isLoopback } from "../net/http.ts";
+import { displayUrl, httpGet } from "../net/http.ts";
 import { eachAnswer } from "./each_answer.ts";
 import { decodeAnnounceResponse, decodeScrapeResponse } from "./http_answer.ts";
 import type {
