@@ -7,13 +7,13 @@
 
 /** The layers, lowest first; folders on one line do not import each other. */
 const LAYERS: string[][] = [
-  ["errors.ts", "task_group.ts", "version.ts", "std.d.ts"],
+  ["clock.ts", "errors.ts", "task_group.ts", "version.ts", "std.d.ts"],
   ["bytes"],
   ["metainfo"],
   ["wire"],
   ["policy"],
   ["storage", "net"],
-  ["tracker"],
+  ["tracker", "dht"],
   ["peer"],
   ["torrent"],
   ["mod.ts"],

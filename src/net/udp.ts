@@ -29,6 +29,25 @@ const ERROR_PAUSE_MS = 100;
  */
 export type PacketHandler = (packet: Uint8Array, from: Endpoint) => boolean;
 
+/** What those who speak UDP need of a socket. */
+export interface PacketSocket {
+  /**
+   * Sends a packet.
+   *
+   * @param packet What to send.
+   * @param to Where to.
+   * @throws {NetworkError} If the system does not even take it.
+   */
+  send(packet: Uint8Array, to: Endpoint): Promise<void>;
+  /**
+   * Lets somebody see the packets that come.
+   *
+   * @param handler Who wants to.
+   * @returns What stops it.
+   */
+  subscribe(handler: PacketHandler): Disposable;
+}
+
 /** Options for {@linkcode UdpSocket.open}. */
 export interface UdpSocketOptions {
   /** The ports to try, in order; 0 is any free one. */
@@ -38,7 +57,7 @@ export interface UdpSocketOptions {
 }
 
 /** A socket for datagrams. */
-export class UdpSocket implements AsyncDisposable {
+export class UdpSocket implements PacketSocket, AsyncDisposable {
   readonly #conn: Deno.DatagramConn;
   readonly #handlers = new Set<PacketHandler>();
   readonly #reading: Promise<void>;

@@ -13,10 +13,11 @@
  * @module
  */
 
+import type { Clock } from "../clock.ts";
 import { TrackerError } from "../errors.ts";
 import { TaskGroup } from "../task_group.ts";
 import type { AnnounceSlots } from "./announce_slots.ts";
-import type { AnnounceResponse, Tracker, TrackerClock } from "./tracker.ts";
+import type { AnnounceResponse, Tracker } from "./tracker.ts";
 
 /** A tracker that is alive answers sooner; if not, the next is asked too. */
 const HEDGE_MS = 2_000;
@@ -67,7 +68,7 @@ export interface AnnounceLineOptions {
   /** A number from 0 to less than 1. */
   random: () => number;
   /** The time. */
-  clock: TrackerClock;
+  clock: Clock;
 }
 
 /** The first tracker that answered in a round. */

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { REAL_CLOCK, type TrackerClock } from "./tracker.ts";
+import { type Clock, REAL_CLOCK } from "../clock.ts";
 
 /** libtorrent's number: a hundred torrents must not ask all at once. */
 const MAX_ANNOUNCES = 50;
@@ -21,12 +21,12 @@ export interface AnnounceSlotsOptions {
   /** How many places there are; 50 if not given. */
   count?: number;
   /** The time; the real one if not given. */
-  clock?: TrackerClock;
+  clock?: Clock;
 }
 
 /** Places for announces; who finds none waits in line. */
 export class AnnounceSlots {
-  readonly #clock: TrackerClock;
+  readonly #clock: Clock;
   readonly #line = new Set<() => void>();
   #free: number;
 

@@ -9,17 +9,16 @@
  */
 
 import { familyOf, formatEndpoint } from "../bytes/endpoint.ts";
+import { type Clock, REAL_CLOCK } from "../clock.ts";
 import { TrackerError } from "../errors.ts";
 import { TaskGroup } from "../task_group.ts";
 import { AnnounceLine } from "./announce_line.ts";
 import { AnnounceSlots } from "./announce_slots.ts";
-import {
-  type AnnounceEvent,
-  type AnnounceRequest,
-  type AnnounceResponse,
-  REAL_CLOCK,
-  type Tracker,
-  type TrackerClock,
+import type {
+  AnnounceEvent,
+  AnnounceRequest,
+  AnnounceResponse,
+  Tracker,
 } from "./tracker.ts";
 
 /** Leaving must not take longer, answered or not. */
@@ -79,7 +78,7 @@ export interface AnnouncerOptions {
   /** Room for announces, shared with other torrents; its own if not given. */
   slots?: AnnounceSlots | undefined;
   /** The time; the real one if not given. */
-  clock?: TrackerClock;
+  clock?: Clock;
 }
 
 /** A tracker that knows of us. */
@@ -93,7 +92,7 @@ interface Acquaintance {
 /** Keeps the trackers of one torrent informed. */
 export class Announcer {
   readonly #options: AnnouncerOptions;
-  readonly #clock: TrackerClock;
+  readonly #clock: Clock;
   readonly #slots: AnnounceSlots;
   readonly #lines: AnnounceLine[];
   readonly #told = new Map<Tracker, Acquaintance>();

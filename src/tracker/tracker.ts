@@ -6,7 +6,6 @@
  */
 
 import type { Endpoint } from "../bytes/endpoint.ts";
-import { delay } from "@std/async/delay";
 
 /** Why a tracker is told something before the interval is over. */
 export type AnnounceEvent = "started" | "completed" | "stopped";
@@ -104,22 +103,3 @@ export interface Tracker {
     options: { signal: AbortSignal },
   ): Promise<(ScrapeCounts | undefined)[]>;
 }
-
-/** What those who talk to trackers know of the time. */
-export interface TrackerClock {
-  /** The time in milliseconds. */
-  now(): number;
-  /**
-   * Waits.
-   *
-   * @param ms How long.
-   * @param options What gives up.
-   */
-  delay(ms: number, options: { signal: AbortSignal }): Promise<void>;
-}
-
-/** The time as it is. */
-export const REAL_CLOCK: TrackerClock = {
-  now: () => performance.now(),
-  delay,
-};

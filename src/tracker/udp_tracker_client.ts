@@ -10,10 +10,10 @@
  */
 
 import { type Endpoint, formatEndpoint } from "../bytes/endpoint.ts";
+import { type Clock, REAL_CLOCK } from "../clock.ts";
 import { NetworkError, TrackerError } from "../errors.ts";
 import { resolve, type Resolver } from "../net/resolve.ts";
-import type { PacketHandler } from "../net/udp.ts";
-import { REAL_CLOCK, type TrackerClock } from "./tracker.ts";
+import type { PacketSocket } from "../net/udp.ts";
 import {
   ACTION,
   type ConnectionId,
@@ -38,25 +38,6 @@ const CONNECTION_LIFE_MS = 60_000;
 /** A message for a person is a line. */
 const MAX_MESSAGE_LENGTH = 500;
 
-/** What a client needs of a socket. */
-export interface PacketSocket {
-  /**
-   * Sends a packet.
-   *
-   * @param packet What to send.
-   * @param to Where to.
-   * @throws {NetworkError} If the system does not even take it.
-   */
-  send(packet: Uint8Array, to: Endpoint): Promise<void>;
-  /**
-   * Lets somebody see the packets that come.
-   *
-   * @param handler Who wants to.
-   * @returns What stops it.
-   */
-  subscribe(handler: PacketHandler): Disposable;
-}
-
 /** What a client is made of. */
 export interface UdpTrackerClientOptions {
   /** Opens the socket, or gives the one that is open. */
@@ -64,7 +45,7 @@ export interface UdpTrackerClientOptions {
   /** Finds addresses; the system does if not given. */
   resolve?: Resolver;
   /** The time; the real one if not given. */
-  clock?: TrackerClock;
+  clock?: Clock;
 }
 
 /** What to ask a tracker. */
@@ -101,7 +82,7 @@ export class UdpTrackerClient implements Disposable {
   /** Finds the addresses of trackers. */
   readonly resolve: Resolver;
   readonly #open: () => PacketSocket;
-  readonly #clock: TrackerClock;
+  readonly #clock: Clock;
   readonly #pending = new Map<number, Pending>();
   /** By the endpoints of trackers. */
   readonly #connections = new Map<

@@ -5,8 +5,7 @@
  */
 
 import { type Endpoint, formatEndpoint } from "../../src/bytes/endpoint.ts";
-import type { PacketHandler } from "../../src/net/udp.ts";
-import type { PacketSocket } from "../../src/tracker/udp_tracker_client.ts";
+import type { PacketHandler, PacketSocket } from "../../src/net/udp.ts";
 import {
   decodeRequest,
   type UdpRequest,

@@ -4,12 +4,12 @@
  * @module
  */
 
+import type { Clock } from "../../src/clock.ts";
 import type {
   AnnounceRequest,
   AnnounceResponse,
   ScrapeCounts,
   Tracker,
-  TrackerClock,
 } from "../../src/tracker/tracker.ts";
 
 /** What a fake tracker does when it is asked. */
@@ -105,7 +105,7 @@ function response(answer: Partial<AnnounceResponse>): AnnounceResponse {
 }
 
 /** Time that passes only when a test says so. */
-export class FakeClock implements TrackerClock {
+export class FakeClock implements Clock {
   #now = 1_000_000;
   readonly #waiting = new Set<{ until: number; wake: () => void }>();
 
