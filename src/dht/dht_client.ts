@@ -24,6 +24,9 @@ import { hostOf } from "./node_id.ts";
 /** How many searches go on at a time; a hundred torrents wait their turn. */
 const MAX_SEARCHES = 16;
 
+/** With how many it begins: many may have gone since they were heard of. */
+const MAX_SEEDS = 40;
+
 /** What its owner hears. */
 export interface DhtClientHandler {
   /**
@@ -150,7 +153,8 @@ export class DhtClient {
     const lookup = new Lookup(target, { ownId: table.id });
     const now = this.#clock.now();
     for (const isFitting of [true, false]) {
-      lookup.add(table.closest(target, { now, isGood: false, isFitting }));
+      const known = { count: MAX_SEEDS, now, isGood: false, isFitting };
+      lookup.add(table.closest(target, known));
     }
     return lookup;
   }

@@ -188,16 +188,21 @@ export class DhtNode {
     const seen = new Set<string>();
     let news = Promise.withResolvers<void>();
     let isOver = false;
-    const onReply = ({ values = [] }: KrpcReturn, { endpoint }: LookupNode) => {
-      const peers = values.filter((peer) =>
-        seen.size < MAX_PEERS_PER_LOOKUP && mayName(endpoint, peer) &&
+    const find = (peers: readonly Endpoint[]) => {
+      const unseen = peers.filter((peer) =>
+        seen.size < MAX_PEERS_PER_LOOKUP &&
         seen.size < seen.add(formatEndpoint(peer)).size
       );
-      if (peers.length > 0) found.push(peers);
+      if (unseen.length > 0) found.push(unseen);
       news.resolve();
     };
+    const onReply = ({ values = [] }: KrpcReturn, { endpoint }: LookupNode) =>
+      find(values.filter((peer) => mayName(endpoint, peer)));
     const query = { method: "get_peers", infoHash } as const;
     const search = async (network: DhtNetwork, signal: AbortSignal) => {
+      const now = this.#clock.now();
+      // What others have announced to us need not be asked for.
+      find(this.#server.peers(infoHash, { family: network.family, now }));
       const lookup = this.#client.lookup(network, infoHash);
       await this.#client.search(lookup, { query, onReply, signal });
       outcome.answers += lookup.answers;

@@ -77,6 +77,26 @@ export class DhtServer {
   }
 
   /**
+   * Some of the peers that have been announced.
+   *
+   * @param infoHash The torrent.
+   * @param options The family of their addresses, and the time.
+   * @returns Their endpoints.
+   */
+  peers(
+    infoHash: Uint8Array,
+    { family, now }: { family: AddressFamily; now: number },
+  ): Endpoint[] {
+    return this.store.peers(infoHash, {
+      family,
+      limit: MAX_VALUES[family],
+      noSeed: false,
+      random: this.#random,
+      now,
+    });
+  }
+
+  /**
    * Answers a query.
    *
    * @param request The query.

@@ -34,6 +34,12 @@ const MAX_QUESTIONS = { strict: 100, open: 60 } as const;
 /** Many more than are ever asked: those farthest away are forgotten. */
 const MAX_CANDIDATES = 128;
 
+/**
+ * Where many are gone, those who are left name the gone: as many more answers
+ * are waited for as there were silences, up to this.
+ */
+const MAX_MORE = 16;
+
 /** One answer names 8 (BEP 5), or a few more. */
 const MAX_NAMED = 16;
 
@@ -69,6 +75,8 @@ interface Question {
 
 interface Candidate extends LookupNode {
   readonly key: string;
+  /** Of which only one counts; nothing for neighbours, who are few. */
+  readonly network: string | undefined;
 }
 
 /** The search for the nodes nearest to an id. */
@@ -158,8 +166,9 @@ export class Lookup {
    */
   failed(node: LookupNode): void {
     this.#question(node.endpoint).state = "failed";
-    this.#strict.forget(node.endpoint);
-    this.#open.forget(node.endpoint);
+    for (const search of [this.#strict, this.#open]) {
+      if (search.forget(node.endpoint)) search.silences++;
+    }
   }
 
   /**
@@ -215,7 +224,14 @@ export class Lookup {
     { round, isTrusted }: { round: number; isTrusted: boolean },
   ): void {
     if (this.#ownId && hashesEqual(id, this.#ownId)) return;
-    const candidate = { id, endpoint, round, key: formatEndpoint(endpoint) };
+    const { hostname } = endpoint;
+    const candidate = {
+      id,
+      endpoint,
+      round,
+      key: formatEndpoint(endpoint),
+      network: isLocal(hostname) ? undefined : networkOf(hostname),
+    };
     this.#open.add(candidate);
     if (isTrusted && idFitsAddress(id, endpoint.hostname)) {
       this.#strict.add(candidate);
@@ -229,6 +245,8 @@ class Search {
   readonly #state: (key: string) => State;
   readonly #maxQuestions: number;
   #questions = 0;
+  /** How many have not answered. */
+  silences = 0;
   /** The nearest first. */
   #candidates: Candidate[] = [];
 
@@ -270,9 +288,11 @@ class Search {
     return this.#candidates.some(({ key }) => key === wanted);
   }
 
-  forget(endpoint: Endpoint): void {
+  forget(endpoint: Endpoint): boolean {
     const wanted = formatEndpoint(endpoint);
-    this.#candidates = this.#candidates.filter(({ key }) => key !== wanted);
+    const at = this.#candidates.findIndex(({ key }) => key === wanted);
+    if (at >= 0) this.#candidates.splice(at, 1);
+    return at >= 0;
   }
 
   next(): Candidate | undefined {
@@ -301,16 +321,14 @@ class Search {
     const networks = new Set<string>();
     const isNew = ({ key }: Candidate) => this.#state(key) === "new";
     for (const candidate of this.#candidates) {
-      const { hostname } = candidate.endpoint;
-      if (!isNew(candidate) && !isLocal(hostname)) {
-        networks.add(networkOf(hostname));
-      }
+      const { network } = candidate;
+      if (network !== undefined && !isNew(candidate)) networks.add(network);
     }
+    const wanted = BUCKET_SIZE + Math.min(this.silences, MAX_MORE);
     for (const candidate of this.#candidates) {
-      if (nearest.length === BUCKET_SIZE) break;
-      const { hostname } = candidate.endpoint;
-      if (isNew(candidate) && !isLocal(hostname)) {
-        const network = networkOf(hostname);
+      if (nearest.length === wanted) break;
+      const { network } = candidate;
+      if (network !== undefined && isNew(candidate)) {
         if (networks.has(network)) continue;
         networks.add(network);
       }

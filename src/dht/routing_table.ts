@@ -53,6 +53,12 @@ export interface TableNode extends NodeContact {
 }
 
 interface Entry extends TableNode {
+  /** Its endpoint as text. */
+  readonly key: string;
+  /** Of which one has a place in the table; nothing for neighbours. */
+  readonly host: string | undefined;
+  /** Of which one has a place in a bucket; nothing for neighbours. */
+  readonly network: string | undefined;
   /** When it last answered or asked, in milliseconds. */
   seenAt: number;
   /** How many questions in a row it has not answered. */
@@ -146,8 +152,7 @@ export class RoutingTable {
       this.#bucketOf(id).changedAt = now;
       return;
     }
-    const isFitting = idFitsAddress(id, endpoint.hostname);
-    this.#insert({ id, endpoint, isFitting, seenAt: now, failures: 0 }, now);
+    this.#insert(newEntry({ id, endpoint }, now), now);
   }
 
   /**
@@ -166,8 +171,7 @@ export class RoutingTable {
       if (isIt && there.failures === 0) there.seenAt = now;
       return false;
     }
-    const isFitting = idFitsAddress(id, endpoint.hostname);
-    const entry = { id, endpoint, isFitting, seenAt: now, failures: 0 };
+    const entry = newEntry({ id, endpoint }, now);
     const bucket = this.#bucketOf(id);
     return this.#mayEnter(entry, bucket) &&
       (bucket.nodes.length < BUCKET_SIZE || this.#canSplit(bucket) ||
@@ -211,7 +215,7 @@ export class RoutingTable {
       .filter((node) =>
         (isGood ? status(node, now) === "good" : !isBad(node)) &&
         (isFitting === undefined || node.isFitting === isFitting) &&
-        !(isOutside && isLocal(node.endpoint.hostname))
+        !(isOutside && node.host === undefined)
       )
       .sort((a, b) =>
         Number(b.isFitting) - Number(a.isFitting) ||
@@ -294,16 +298,12 @@ export class RoutingTable {
   /** Whether a place would not be the second of a host, an id or a network. */
   #mayEnter(entry: Entry, bucket: Bucket): boolean {
     if (bucket.nodes.some(({ id }) => hashesEqual(id, entry.id))) return false;
-    const { hostname } = entry.endpoint;
-    // Neighbours are few, and often share what is one address outside.
-    if (isLocal(hostname)) return true;
-    const host = hostOf(hostname);
-    const network = networkOf(hostname);
-    return this.#buckets.every(({ nodes }) =>
-      nodes.every((node) => hostOf(node.endpoint.hostname) !== host)
-    ) && bucket.nodes.every((node) =>
-      networkOf(node.endpoint.hostname) !== network
-    );
+    const { host, network } = entry;
+    if (host === undefined) return true;
+    return bucket.nodes.every((node) => node.network !== network) &&
+      this.#buckets.every(({ nodes }) =>
+        nodes.every((node) => node.host !== host)
+      );
   }
 
   /** A node is bad: who waits takes its place, if anybody does (BEP 5). */
@@ -356,11 +356,27 @@ export class RoutingTable {
   #at(endpoint: NodeContact["endpoint"]): Entry | undefined {
     const key = formatEndpoint(endpoint);
     for (const { nodes } of this.#buckets) {
-      const node = nodes.find((node) => formatEndpoint(node.endpoint) === key);
+      const node = nodes.find((node) => node.key === key);
       if (node) return node;
     }
     return undefined;
   }
+}
+
+function newEntry({ id, endpoint }: NodeContact, now: number): Entry {
+  const { hostname } = endpoint;
+  // Neighbours are few, and often share what is one address outside.
+  const isNeighbour = isLocal(hostname);
+  return {
+    id,
+    endpoint,
+    isFitting: isNeighbour || idFitsAddress(id, hostname),
+    key: formatEndpoint(endpoint),
+    host: isNeighbour ? undefined : hostOf(hostname),
+    network: isNeighbour ? undefined : networkOf(hostname),
+    seenAt: now,
+    failures: 0,
+  };
 }
 
 function emptyBucket(now: number): Bucket {
@@ -369,9 +385,7 @@ function emptyBucket(now: number): Bucket {
 
 function keepAsReplacement(bucket: Bucket, entry: Entry): void {
   const { replacements } = bucket;
-  const key = formatEndpoint(entry.endpoint);
-  const known = replacements
-    .findIndex(({ endpoint }) => formatEndpoint(endpoint) === key);
+  const known = replacements.findIndex(({ key }) => key === entry.key);
   if (known >= 0) replacements.splice(known, 1);
   // Who breaks BEP 42 waits behind all others.
   if (entry.isFitting) replacements.push(entry);
