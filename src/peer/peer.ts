@@ -15,7 +15,11 @@ import { NetworkError } from "../errors.ts";
 import { type Connection, readableOf, writableOf } from "../net/connection.ts";
 import { RateMeter } from "../policy/rate.ts";
 import { TaskGroup } from "../task_group.ts";
-import { supportsExtensions, supportsFast } from "../wire/handshake.ts";
+import {
+  supportsDht,
+  supportsExtensions,
+  supportsFast,
+} from "../wire/handshake.ts";
 import { frameLength, type Message } from "../wire/message.ts";
 import {
   MessageDecoderStream,
@@ -89,6 +93,8 @@ export class Peer {
   readonly sent: RateMeter = new RateMeter();
   /** Whether both sides speak the extension protocol (BEP 10). */
   readonly supportsExtensions: boolean;
+  /** Whether both sides are nodes of the DHT (BEP 5). */
+  readonly supportsDht: boolean;
   /** When the connection was opened, in milliseconds. */
   readonly connectedAt: number = performance.now();
 
@@ -113,6 +119,7 @@ export class Peer {
     this.isIncoming = options.isIncoming;
     this.#decoder = new MessageDecoderStream(options.pieceCount);
     this.supportsExtensions = supportsExtensions(options.reserved);
+    this.supportsDht = supportsDht(options.reserved);
     this.state = new PeerState(options.pieceCount, {
       supportsFast: supportsFast(options.reserved),
     });

@@ -18,10 +18,16 @@ import {
 import { peerPriority } from "./peer_priority.ts";
 
 /**
- * Where a candidate comes from: the user, a tracker, or the peer itself, which
- * connected to us.
+ * Where a candidate comes from: the user, a tracker, the DHT, another peer, the
+ * local network, or the peer itself, which connected to us.
  */
-export type PeerSource = "user" | "tracker" | "incoming";
+export type PeerSource =
+  | "user"
+  | "tracker"
+  | "dht"
+  | "pex"
+  | "lsd"
+  | "incoming";
 
 /** Who could be dialled. */
 export interface Candidate {
@@ -265,11 +271,27 @@ export class PeerList {
     }
   }
 
-  /** Forgets who was named by trackers, and is not connected. */
-  forgetTracked(): void {
+  /**
+   * Forgets candidates that are not connected.
+   *
+   * @param sources Who named them.
+   */
+  forget(...sources: PeerSource[]): void {
     for (const [key, { source, state }] of this.#entries) {
-      if (source === "tracker" && state === "idle") this.#entries.delete(key);
+      if (state === "idle" && sources.includes(source)) {
+        this.#entries.delete(key);
+      }
     }
+  }
+
+  /**
+   * Who named a candidate first.
+   *
+   * @param endpoint Its endpoint.
+   * @returns Who, or `undefined` if nobody did.
+   */
+  sourceOf(endpoint: Endpoint): PeerSource | undefined {
+    return this.#entries.get(formatEndpoint(endpoint))?.source;
   }
 
   /**

@@ -8,11 +8,13 @@
 
 import type { Bitfield } from "../bytes/bitfield.ts";
 import { type Endpoint, formatEndpoint } from "../bytes/endpoint.ts";
+import { DhtAnnouncer } from "../dht/dht_announcer.ts";
 import { NetworkError } from "../errors.ts";
 import type { Metainfo } from "../metainfo/metainfo.ts";
 import type { OpenConnection } from "../peer/connect.ts";
 import type { Peer } from "../peer/peer.ts";
-import { PeerList } from "../policy/peer_list.ts";
+import { PeerList, type PeerSource } from "../policy/peer_list.ts";
+import { PeerExchange, type PexNeighbour } from "../policy/pex.ts";
 import { TaskGroup } from "../task_group.ts";
 import {
   type AnnounceOutcome,
@@ -22,10 +24,18 @@ import {
 import { clientName } from "../wire/client_name.ts";
 import { EXTENSION_HANDSHAKE_ID } from "../wire/extension_handshake.ts";
 import type { Message } from "../wire/message.ts";
+import { encodePexMessage, PEX_FLAG, UT_PEX } from "../wire/ut_pex.ts";
 import type { TorrentEvent } from "./events.ts";
-import { ourHandshake } from "./introduction.ts";
+import { OUR_EXTENSIONS, ourHandshake } from "./introduction.ts";
 import type { TransferLimits, TransferServices } from "./options.ts";
 import { Swarm } from "./swarm.ts";
+import { delay } from "@std/async/delay";
+
+/** How often it is looked whom to tell of whom. */
+const EXCHANGE_INTERVAL_MS = 5_000;
+
+/** Who may name peers of a torrent that is not private. */
+const BEYOND_TRACKERS: readonly PeerSource[] = ["dht", "pex", "lsd"];
 
 /** What the owner of contacts hears of them. */
 export interface ContactsHandler {
@@ -47,6 +57,10 @@ export interface ContactsOptions {
   infoHash: Uint8Array;
   /** What the torrent is, if that is known. */
   metainfo: Metainfo | undefined;
+  /** Nodes of the DHT that the torrent names. */
+  nodes: readonly Endpoint[];
+  /** Whether we have everything. */
+  isSeed: () => boolean;
   /** What the user wants. */
   limits: TransferLimits;
   /** What the session provides. */
@@ -69,6 +83,9 @@ export class Contacts {
   readonly announcer: Announcer;
 
   readonly #options: ContactsOptions;
+  readonly #exchange: PeerExchange<Peer>;
+  /** Ends what goes beyond trackers: a private torrent has nothing of it. */
+  readonly #withdrawn = new AbortController();
   readonly #trackersAnswered = new Set<string>();
   #trackerError: string | undefined;
   #wasConnected = false;
@@ -85,7 +102,7 @@ export class Contacts {
     this.swarm = new Swarm({
       candidates: this.candidates,
       dial: services.dial,
-      handshake: ourHandshake(infoHash, services.peerId),
+      handshake: ourHandshake(infoHash, services),
       pieceCount: options.metainfo?.layout.pieceCount,
       maxPeers: limits.maxPeers,
       seats: services.seats,
@@ -98,10 +115,13 @@ export class Contacts {
         onIdle: (peer) => handler.onIdle(peer),
       },
     });
+    const isPrivate = options.metainfo?.isPrivate ?? false;
+    if (isPrivate) this.#withdrawn.abort();
+    this.#exchange = new PeerExchange({ isPrivate, describe: neighbourOf });
     this.announcer = new Announcer({
       tiers: limits.trackers,
       others: limits.extraTrackers,
-      isPrivate: options.metainfo?.isPrivate ?? false,
+      isPrivate,
       slots: services.announceSlots,
       identity: {
         infoHash,
@@ -141,7 +161,10 @@ export class Contacts {
 
   /** How many nodes of the DHT are known. */
   get dhtNodes(): number {
-    return 0;
+    const { dht } = this.#options.services;
+    if (!dht) return 0;
+    const { ipv4, ipv6 } = dht.stats();
+    return ipv4.nodes + ipv6.nodes;
   }
 
   /** Whether any peer was ever connected. */
@@ -165,6 +188,19 @@ export class Contacts {
    */
   learn(metainfo: Metainfo): void {
     this.swarm.learn(metainfo.layout.pieceCount);
+    if (metainfo.isPrivate) this.#withdraw();
+  }
+
+  /** BEP 27: only trackers may name the peers of a private torrent. */
+  #withdraw(): void {
+    this.#withdrawn.abort();
+    this.#exchange.forbid();
+    const reason = new NetworkError("The torrent turned out to be private");
+    for (const peer of this.swarm.peers) {
+      const source = this.candidates.sourceOf(peer.endpoint);
+      if (BEYOND_TRACKERS.some((other) => other === source)) peer.close(reason);
+    }
+    this.candidates.forget(...BEYOND_TRACKERS);
   }
 
   /**
@@ -192,13 +228,59 @@ export class Contacts {
     await using tasks = new TaskGroup({ signal });
     tasks.spawn((signal) => this.swarm.run({ signal }));
     tasks.spawn((signal) => this.announcer.run({ signal }));
+    tasks.spawn((signal) => this.#beyondTrackers(signal));
     await tasks.join();
+  }
+
+  /** Asks the DHT, and exchanges peers, as long as that is permitted. */
+  async #beyondTrackers(signal: AbortSignal): Promise<void> {
+    const withdrawn = this.#withdrawn.signal;
+    await using tasks = new TaskGroup({
+      signal: AbortSignal.any([signal, withdrawn]),
+    });
+    if (withdrawn.aborted) return;
+    const { infoHash, nodes, services: { dht, port }, isSeed } = this.#options;
+    if (dht) {
+      for (const node of nodes) dht.addNode(node);
+      const announcer = new DhtAnnouncer({
+        node: dht,
+        infoHash,
+        port: () => port,
+        isSeed,
+        handler: { onPeers: (peers) => this.#add(peers, "dht") },
+        random: Math.random,
+      });
+      tasks.spawn((signal) => announcer.run({ signal }));
+    }
+    tasks.spawn((signal) => this.#exchangePeers(signal));
+    await tasks.join();
+  }
+
+  async #exchangePeers(signal: AbortSignal): Promise<void> {
+    while (true) {
+      await delay(EXCHANGE_INTERVAL_MS, { signal });
+      const letters = this.#exchange.tick(this.swarm.peers, performance.now());
+      for (const { peer, message } of letters) {
+        const id = peer.state.extensionId(UT_PEX)!;
+        const payload = encodePexMessage(message);
+        peer.send({ type: "extended", id, payload });
+      }
+    }
+  }
+
+  #add(endpoints: Iterable<Endpoint>, source: PeerSource): void {
+    for (const endpoint of endpoints) this.candidates.add(endpoint, { source });
+    this.swarm.candidatesAdded();
   }
 
   #onConnected(peer: Peer): void {
     this.#wasConnected = true;
     this.#tried++;
     this.#options.handler.onConnected(peer);
+    const { dht, port } = this.#options.services;
+    if (dht && peer.supportsDht && !this.#withdrawn.signal.aborted) {
+      peer.send({ type: "port", port });
+    }
     this.#options.emit({
       type: "peer_connected",
       peer: formatEndpoint(peer.endpoint),
@@ -225,19 +307,33 @@ export class Contacts {
     peer: Peer,
     messages: readonly Message[],
   ): Promise<void> | void {
-    for (const message of messages) {
-      if (
-        message.type === "extended" && message.id === EXTENSION_HANDSHAKE_ID
-      ) {
-        peer.state.receiveExtensionHandshake(message.payload);
+    for (const message of messages) this.#receive(peer, message);
+    return this.#options.handler.onMessages(peer, messages);
+  }
+
+  /** What a peer says of itself and of others. */
+  #receive(peer: Peer, message: Message): void {
+    const { services } = this.#options;
+    if (message.type === "port") {
+      if (message.port === 0 || this.#withdrawn.signal.aborted) return;
+      const { hostname } = peer.endpoint;
+      services.dht?.addNode({ hostname, port: message.port });
+    } else if (message.type === "extended") {
+      switch (message.id) {
+        case EXTENSION_HANDSHAKE_ID:
+          return peer.state.receiveExtensionHandshake(message.payload);
+        case OUR_EXTENSIONS.ut_pex: {
+          const now = performance.now();
+          const contacts = this.#exchange.receive(peer, message.payload, now);
+          return this.#add(contacts.map(({ endpoint }) => endpoint), "pex");
+        }
       }
     }
-    return this.#options.handler.onMessages(peer, messages);
   }
 
   /** BEP 27: who leaves the tracker of a private torrent leaves its peers. */
   #onSwitch(): void {
-    this.candidates.forgetTracked();
+    this.candidates.forget("tracker");
     const reason = new NetworkError("The tracker of a private torrent changed");
     for (const peer of this.swarm.peers) peer.close(reason);
   }
@@ -265,4 +361,20 @@ export class Contacts {
       emit({ type: "tracker_warning", tracker, message: warning });
     }
   }
+}
+
+/** What is to be known of a peer to tell others of it. */
+function neighbourOf({ endpoint, isIncoming, state }: Peer): PexNeighbour {
+  const { hostname } = endpoint;
+  const port = isIncoming ? state.listenPort : endpoint.port;
+  const isUploadOnly = state.peerUploadOnly || state.have.isFull;
+  const flags = (isUploadOnly ? PEX_FLAG.uploadOnly : 0) |
+    (isIncoming ? 0 : PEX_FLAG.isReachable);
+  return {
+    endpoint,
+    contact: port === undefined
+      ? undefined
+      : { endpoint: { hostname, port }, flags },
+    takesPex: state.extensionId(UT_PEX) !== undefined,
+  };
 }

@@ -17,6 +17,7 @@ import {
 } from "../wire/extension_handshake.ts";
 import { type Handshake, ourReserved } from "../wire/handshake.ts";
 import type { Message } from "../wire/message.ts";
+import type { TransferServices } from "./options.ts";
 import { MAX_REQUESTS } from "./upload.ts";
 
 /** More pieces than this are told in a bitfield, at the start of a connection. */
@@ -26,14 +27,15 @@ const MAX_HAVES = 10_000;
  * What we say when we shake hands.
  *
  * @param infoHash The torrent.
- * @param peerId Who we are.
+ * @param services Who we are.
  * @returns The handshake.
  */
 export function ourHandshake(
   infoHash: Uint8Array,
-  peerId: Uint8Array,
+  { peerId, dht }: TransferServices,
 ): Handshake {
-  return { infoHash, peerId, reserved: ourReserved() };
+  const reserved = ourReserved({ isDhtNode: dht !== undefined });
+  return { infoHash, peerId, reserved };
 }
 
 /** The ids under which we take the messages of extensions (BEP 10). */

@@ -6,6 +6,7 @@
  */
 
 import type { Endpoint } from "../bytes/endpoint.ts";
+import type { DhtNode } from "../dht/dht_node.ts";
 import type { Dialer } from "../net/connection.ts";
 import type { AnnounceSlots } from "../tracker/announce_slots.ts";
 import type { Tracker } from "../tracker/tracker.ts";
@@ -21,6 +22,8 @@ export interface TransferServices {
   port: number;
   /** What opens connections. */
   dial: Dialer;
+  /** Our node in the DHT, if we have one. */
+  dht?: DhtNode | undefined;
   /** How fast all peers may send to us, in bytes per second, if limited. */
   maxDownloadRate?: number | undefined;
   /** How many connections the other torrents leave us. */

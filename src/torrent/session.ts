@@ -5,6 +5,8 @@
  */
 
 import { createPeerId } from "../bytes/hash.ts";
+import type { Endpoint } from "../bytes/endpoint.ts";
+import { DhtNode } from "../dht/dht_node.ts";
 import { NetworkError, ProtocolError, SelfConnectionError } from "../errors.ts";
 import type { Magnet } from "../metainfo/magnet.ts";
 import type { Metainfo } from "../metainfo/metainfo.ts";
@@ -33,10 +35,20 @@ const NO_PORT = 1;
 /** As many as other clients have for all torrents. */
 const DEFAULT_MAX_PEERS = 200;
 
+/** How to take part in the DHT. */
+export interface DhtOptions {
+  /** Where to find in; well-known hosts if not given. */
+  bootstrap?: readonly Endpoint[] | undefined;
+  /** What an earlier run has kept; nothing happens if it is broken. */
+  savedNodes?: Uint8Array | undefined;
+}
+
 /** Options for {@linkcode Session}. */
 export interface SessionOptions {
   /** The ports to try to listen on, in order; none to not listen. */
   listenPorts: readonly number[];
+  /** Our part in the DHT; none if not given. */
+  dht?: DhtOptions | undefined;
   /** How many peers all torrents may have together; 200 if not given. */
   maxPeers?: number | undefined;
   /** How fast all peers may send to us, in bytes per second, if limited. */
@@ -62,7 +74,9 @@ export class Session implements AsyncDisposable {
   readonly #maxDownloadRate: number | undefined;
   /** Connections that have not shaken hands yet, the oldest first. */
   readonly #silent = new Set<Connection>();
+  readonly #dhtOptions: DhtOptions | undefined;
   #udpSocket: UdpSocket | undefined;
+  #dht: DhtNode | undefined;
 
   /**
    * Opens the door.
@@ -73,6 +87,7 @@ export class Session implements AsyncDisposable {
     this.#connections = new ConnectionBudget(
       options.maxPeers ?? DEFAULT_MAX_PEERS,
     );
+    this.#dhtOptions = options.dht;
     this.#maxDownloadRate = options.maxDownloadRate;
     this.#limits = {
       download: bucketsOf(options.maxDownloadRate),
@@ -103,6 +118,23 @@ export class Session implements AsyncDisposable {
     return this.#udpSocket ??= UdpSocket.open({ ports });
   }
 
+  /** Our node in the DHT, which begins when somebody first wants it. */
+  get dht(): DhtNode | undefined {
+    if (this.#dht || !this.#dhtOptions) return this.#dht;
+    const { bootstrap, savedNodes } = this.#dhtOptions;
+    let socket: UdpSocket;
+    try {
+      socket = this.udpSocket();
+    } catch (error) {
+      if (error instanceof NetworkError) return undefined;
+      throw error;
+    }
+    const dht = new DhtNode({ socket, ...(bootstrap ? { bootstrap } : {}) });
+    if (savedNodes) dht.loadNodes(savedNodes);
+    this.#tasks.spawn((signal) => dht.run({ signal }));
+    return this.#dht = dht;
+  }
+
   /**
    * Takes a torrent in; it does nothing before it is run.
    *
@@ -124,6 +156,7 @@ export class Session implements AsyncDisposable {
         port: this.port ?? NO_PORT,
         dial: async (endpoint, options) =>
           throttle(await dialTcp(endpoint, options), this.#limits),
+        dht: isPrivate(source) ? undefined : this.dht,
         maxDownloadRate: this.#maxDownloadRate,
         announceSlots: this.#announceSlots,
         seats: {
@@ -189,4 +222,8 @@ export class Session implements AsyncDisposable {
 
 function bucketsOf(bytesPerSecond: number | undefined): TokenBucket[] {
   return bytesPerSecond === undefined ? [] : [new TokenBucket(bytesPerSecond)];
+}
+
+function isPrivate(source: Metainfo | Magnet): boolean {
+  return "isPrivate" in source && source.isPrivate;
 }

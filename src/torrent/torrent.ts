@@ -19,6 +19,7 @@ import type { OpenConnection } from "../peer/connect.ts";
 import type { Peer } from "../peer/peer.ts";
 import type { DownloadPlaces } from "../storage/places.ts";
 import { TaskGroup } from "../task_group.ts";
+import { EXTENSION_HANDSHAKE_ID } from "../wire/extension_handshake.ts";
 import type { Handshake } from "../wire/handshake.ts";
 import type { Message } from "../wire/message.ts";
 import { Contacts, type ContactsHandler } from "./contacts.ts";
@@ -98,7 +99,7 @@ export class Torrent implements ContactsHandler {
   ) {
     const metainfo = "infoBytes" in source ? source : undefined;
     this.infoHash = source.infoHash;
-    this.handshake = ourHandshake(source.infoHash, options.services.peerId);
+    this.handshake = ourHandshake(source.infoHash, options.services);
     this.#magnet = "infoBytes" in source ? undefined : source;
     this.#metainfo = metainfo;
     this.#options = options;
@@ -113,6 +114,8 @@ export class Torrent implements ContactsHandler {
       limits: options,
       services: options.services,
       totals: () => this.#totals(),
+      nodes: source.nodes,
+      isSeed: () => this.#transfer?.isComplete ?? false,
       handler: this,
       emit: (event) => this.#emit(event),
     });
@@ -230,7 +233,7 @@ export class Torrent implements ContactsHandler {
       const now = performance.now();
       if (message.id === OUR_EXTENSIONS.ut_metadata) {
         this.#metadata.receive(peer, { payload: message.payload, now });
-      } else {
+      } else if (message.id === EXTENSION_HANDSHAKE_ID) {
         this.#metadata.greeted(peer, now);
       }
     }

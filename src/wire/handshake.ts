@@ -33,6 +33,9 @@ interface ReservedBit {
 /** The extension protocol (BEP 10). */
 const EXTENSIONS: ReservedBit = { byte: 5, mask: 0x10 };
 
+/** The DHT (BEP 5). */
+const DHT: ReservedBit = { byte: 7, mask: 0x01 };
+
 /** The fast extension (BEP 6). */
 const FAST: ReservedBit = { byte: 7, mask: 0x04 };
 
@@ -43,12 +46,26 @@ const PEER_ID_AT = 48;
 /**
  * The reserved bytes of our own handshake.
  *
+ * @param options Whether we are a node of the DHT.
  * @returns Eight bytes: the bits of all that we speak.
  */
-export function ourReserved(): Uint8Array {
+export function ourReserved(
+  options: { isDhtNode?: boolean } = {},
+): Uint8Array {
   const reserved = new Uint8Array(INFO_HASH_AT - RESERVED_AT);
-  for (const { byte, mask } of [EXTENSIONS, FAST]) reserved[byte]! |= mask;
+  const spoken = [EXTENSIONS, FAST, ...(options.isDhtNode ? [DHT] : [])];
+  for (const { byte, mask } of spoken) reserved[byte]! |= mask;
   return reserved;
+}
+
+/**
+ * Whether somebody is a node of the DHT (BEP 5).
+ *
+ * @param reserved The reserved bytes of its handshake.
+ * @returns Whether it wants to know our node.
+ */
+export function supportsDht(reserved: Uint8Array): boolean {
+  return hasBit(reserved, DHT);
 }
 
 /**

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { isLoopback } from "../../src/net/http.ts";
+import { isLoopback } from "../../src/bytes/local_host.ts";
 import { resolve } from "../../src/net/resolve.ts";
 
 const { signal } = new AbortController();

@@ -442,7 +442,7 @@ Deno.test("PeerList has every endpoint in one state only", () => {
   }
 });
 
-Deno.test("PeerList.forgetTracked() keeps the user's, and who is connected", () => {
+Deno.test("PeerList.forget() keeps those of others, and who is connected", () => {
   const list = new PeerList({ random: () => 0 });
   const [user, tracked, connected] = [1, 2, 3].map((port) => ({
     hostname: "192.0.2.1",
@@ -452,7 +452,9 @@ Deno.test("PeerList.forgetTracked() keeps the user's, and who is connected", () 
   list.add(tracked!, { source: "tracker" });
   list.add(connected!, { source: "tracker" });
   list.connected(connected!);
-  list.forgetTracked();
+  assertEquals(list.sourceOf(tracked!), "tracker");
+  list.forget("tracker", "dht");
+  assertEquals(list.sourceOf(tracked!), undefined);
   assertEquals(list.size, 2);
   assertEquals(list.next(0)?.endpoint, user);
   assertEquals(list.next(0), undefined);
