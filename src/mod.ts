@@ -59,7 +59,11 @@ export type {
   TorrentPhase,
   TorrentStats,
 } from "./torrent/events.ts";
-export { Session, type SessionOptions } from "./torrent/session.ts";
+export {
+  type DhtOptions,
+  Session,
+  type SessionOptions,
+} from "./torrent/session.ts";
 export { Torrent, type TorrentOptions } from "./torrent/torrent.ts";
 export type { SeedingGoal } from "./torrent/options.ts";
 export {

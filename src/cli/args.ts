@@ -56,6 +56,14 @@ export interface DownloadCommand {
   readonly excludedTrackers: readonly string[];
   /** Whether trackers are asked how what is shown stands. */
   readonly scrapes: boolean;
+  /** Whether we take part in the DHT. */
+  readonly usesDht: boolean;
+  /** Where to find into the DHT; well-known hosts if there is none. */
+  readonly dhtBootstrap: readonly Endpoint[];
+  /** Where the nodes of the DHT are kept between runs. */
+  readonly dhtFile: string | undefined;
+  /** Whether peers are looked for in the local network. */
+  readonly usesLocalDiscovery: boolean;
   /** After how many seconds to stop. */
   readonly stopAfter: number | undefined;
   /** After how many seconds without progress to give up. */
@@ -120,7 +128,7 @@ export function parseCommand(args: readonly string[]): Command {
   const parsed = parseArgs(options, {
     boolean: [...FLAGS],
     string: [...VALUES],
-    collect: ["bt-exclude-tracker", "bt-tracker", "peer"],
+    collect: ["bt-exclude-tracker", "bt-tracker", "dht-bootstrap", "peer"],
     unknown: (_argument, key) => {
       throw unknownOption(`--${key}`);
     },
@@ -174,6 +182,10 @@ export function parseCommand(args: readonly string[]): Command {
     extraTrackers: values.trackers("bt-tracker"),
     excludedTrackers: values.list("bt-exclude-tracker"),
     scrapes: parsed["scrape"] === true,
+    usesDht: parsed["no-dht"] !== true,
+    dhtBootstrap: values.endpoints("dht-bootstrap"),
+    dhtFile: values.text("dht-file"),
+    usesLocalDiscovery: parsed["no-lsd"] !== true,
     stopAfter: values.seconds("stop"),
     stallTimeout: values.seconds("stall-timeout"),
     mustCheckAll: parsed["check-integrity"] === true ||

@@ -5,12 +5,14 @@
  * @module
  */
 
+import { StorageError } from "../errors.ts";
 import { encodeTorrent } from "../metainfo/torrent_file.ts";
 import { placeFiles } from "../storage/places.ts";
+import { readSmallFile, writeSmallFile } from "../storage/small_file.ts";
 import { saveTorrent } from "../storage/save_torrent.ts";
 import { TaskGroup } from "../task_group.ts";
 import type { TorrentPhase } from "../torrent/events.ts";
-import { Session } from "../torrent/session.ts";
+import { type DhtOptions, Session } from "../torrent/session.ts";
 import type { Torrent } from "../torrent/torrent.ts";
 import type { DownloadCommand } from "./args.ts";
 import { createDisplay, type Display, type Running } from "./display.ts";
@@ -103,6 +105,7 @@ async function downloadAll(
   const waiting = [...command.sources];
   await using session = new Session({
     listenPorts: command.isCheckOnly ? [] : command.listenPorts,
+    dht: await dhtOptions(command),
     maxPeers: command.maxPeersTotal,
     maxDownloadRate: command.maxDownloadRate,
     maxUploadRate: command.maxUploadRate,
@@ -142,6 +145,38 @@ async function downloadAll(
     },
   );
   await Promise.all(lanes);
+  await keepNodes(session, { command, display });
+}
+
+/** A DHT file holds some hundred nodes of 26 or 38 bytes each. */
+const MAX_DHT_FILE_BYTES = 1024 * 1024;
+
+async function dhtOptions(
+  { usesDht, dhtBootstrap, dhtFile, isCheckOnly }: DownloadCommand,
+): Promise<DhtOptions | undefined> {
+  if (!usesDht || isCheckOnly) return undefined;
+  return {
+    bootstrap: dhtBootstrap.length > 0 ? dhtBootstrap : undefined,
+    savedNodes: dhtFile === undefined
+      ? undefined
+      : await readSmallFile(dhtFile, MAX_DHT_FILE_BYTES),
+  };
+}
+
+async function keepNodes(
+  { savedNodes }: Session,
+  { command: { dhtFile }, display }: {
+    command: DownloadCommand;
+    display: Display;
+  },
+): Promise<void> {
+  if (dhtFile === undefined || !savedNodes) return;
+  try {
+    await writeSmallFile(dhtFile, savedNodes);
+  } catch (error) {
+    if (!(error instanceof StorageError)) throw error;
+    display.notice(`Cannot keep the nodes of the DHT: ${error.message}`);
+  }
 }
 
 async function downloadOne(

@@ -24,15 +24,16 @@ Run the same command again to go on where it stopped.
       --scrape             ask the trackers too how many have it
   -V, --check-integrity    check every byte on disk, then download what is wrong
       --hash-check-only    check every byte on disk and stop
-      --metadata-only      write the .torrent file and stop
-      --save-metadata      keep the .torrent file beside the download
+      --metadata-only, --save-metadata    write the .torrent file: only, or too
   -c, --continue           go on where it stopped: this is always so
   -j, --max-concurrent-downloads N    work on N torrents at a time (default: 5)
 Peers
       --peer HOST:PORT     connect to this peer; may be repeated
       --bt-tracker URLS    ask these too (URL,URL...); may be repeated
       --bt-exclude-tracker URLS    do not ask these of the torrent's; * for all
-      --no-tracker         ask no tracker
+      --no-tracker, --no-dht, --no-lsd    look for nobody there
+      --dht-bootstrap HOST:PORT    find into the DHT there; may be repeated
+      --dht-file FILE      keep nodes of the DHT in FILE between runs
       --max-peers N        have at most N peers for a torrent (default: 50)
       --max-peers-total N  have at most N for all torrents (default: 200)
       --listen-port PORT   a port or a range (default: 6881-6889; 0: any)
@@ -46,10 +47,8 @@ When to stop
       --stall-timeout SEC  give up after SEC seconds without progress
 What to say, on standard error
       --progress FORM      auto, bar, line, json or none (default: auto)
-  -q, --quiet              errors only
-  -v, --verbose            everything that happens
-  -h, --help               this text
-      --version            the version
+  -q, --quiet, -v, --verbose              errors only; everything that happens
+  -h, --help, --version    this text; the version
 
 Exit status, the worst of the run:
    0 done                     6 nobody reached         17 disk error

@@ -20,6 +20,8 @@ export const FLAGS: readonly string[] = [
   "hash-check-only",
   "help",
   "metadata-only",
+  "no-dht",
+  "no-lsd",
   "no-tracker",
   "quiet",
   "save-metadata",
@@ -34,6 +36,8 @@ export const FLAGS: readonly string[] = [
 export const VALUES: readonly string[] = [
   "bt-exclude-tracker",
   "bt-tracker",
+  "dht-bootstrap",
+  "dht-file",
   "dir",
   "listen-port",
   "max-concurrent-downloads",

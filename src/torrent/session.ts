@@ -135,6 +135,11 @@ export class Session implements AsyncDisposable {
     return this.#dht = dht;
   }
 
+  /** What of the DHT should be kept for the next run, if we had a part in it. */
+  get savedNodes(): Uint8Array | undefined {
+    return this.#dht?.saveNodes();
+  }
+
   /**
    * Takes a torrent in; it does nothing before it is run.
    *

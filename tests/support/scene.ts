@@ -48,6 +48,9 @@ export class Scene implements Disposable {
       this.torrentPath,
       `--dir=${this.downloads}`,
       "--listen-port=0",
+      // Nobody but those that the test names.
+      "--no-dht",
+      "--no-lsd",
       // No test waits for ever.
       "--stall-timeout=30",
       ...peers.map(({ endpoint }) => `--peer=${formatEndpoint(endpoint)}`),
