@@ -56,6 +56,7 @@ async function demo(): Promise<number> {
         args: [
           ...["seed", torrent, "--dir", source, "--listen-port", "0"],
           ...["--max-upload-limit", SEED_LIMIT, "--quiet"],
+          ...["--no-dht", "--no-lsd"],
         ],
         allow: [`--allow-read=${torrent},${source}`],
       }));
@@ -64,7 +65,7 @@ async function demo(): Promise<number> {
     say("$ btget demo.torrent --dir target");
     const target = folder.join("target");
     const { code } = await btget({
-      args: [torrent, "--dir", target],
+      args: [torrent, "--dir", target, "--no-dht", "--no-lsd"],
       allow: [
         `--allow-read=${torrent},${target}`,
         `--allow-write=${target}`,

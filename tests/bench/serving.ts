@@ -99,6 +99,8 @@ class Scene implements Disposable {
         "seed",
         "--progress=json",
         `--listen-port=${port}`,
+        "--no-dht",
+        "--no-lsd",
         this.#torrentPath,
       ],
     });

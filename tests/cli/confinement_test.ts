@@ -129,6 +129,8 @@ class Sandbox implements Disposable {
       "-",
       `--dir=${this.target}`,
       "--listen-port=0",
+      "--no-dht",
+      "--no-lsd",
       "--stall-timeout=10",
       "--no-tracker",
       ...peerArgs,

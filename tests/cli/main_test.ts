@@ -594,6 +594,8 @@ Deno.test("main.ts ends with the worst of its sources", async (t) => {
       ...peers.map(({ endpoint }) => `--peer=${formatEndpoint(endpoint)}`),
       `--dir=${downloads}`,
       "--listen-port=0",
+      "--no-dht",
+      "--no-lsd",
       ...args([...paths, folder.join("bad.torrent")]),
     ]);
     return { ...ended, folder: namesIn(downloads) };

@@ -170,6 +170,8 @@ Deno.test("main.ts stops while it checks", async (t) => {
         source,
         `--dir=${folder.path}`,
         "--listen-port=0",
+        "--no-dht",
+        "--no-lsd",
         "--progress=json",
       ]);
       await program.said(/"phase":"checking"/);
@@ -226,6 +228,8 @@ Deno.test("main.ts gives up what waits in the queue when it is stopped", async (
     scene.torrentPath,
     `--dir=${scene.folder.join("elsewhere")}`,
     "--listen-port=0",
+    "--no-dht",
+    "--no-lsd",
     "--no-tracker",
     "-j1",
     "--progress=json",

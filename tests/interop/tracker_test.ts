@@ -186,7 +186,13 @@ conditionalTest({
     await using btget = new Btget({
       folder: downloads,
       torrentPath,
-      args: ["--progress=json", "--listen-port=0", torrentPath],
+      args: [
+        "--progress=json",
+        "--listen-port=0",
+        "--no-dht",
+        "--no-lsd",
+        torrentPath,
+      ],
     });
     assertEquals(await btget.finished(), 0, btget.log);
     await assertFiles(made, downloads);

@@ -53,6 +53,8 @@ export interface BtgetRunOptions {
   listenPort?: number;
   /** Whether the torrent comes from standard input, rather than its file. */
   fromStdin?: boolean;
+  /** Whether it may use the DHT and local discovery. */
+  beyondTrackers?: boolean;
 }
 
 /** A swarm that runs. */
@@ -176,7 +178,7 @@ export class Swarm implements AsyncDisposable {
    */
   btget(folder: string, options: BtgetRunOptions = {}): Btget {
     const { program, subcommand, args = [], listenPort = 0 } = options;
-    const { fromStdin = false } = options;
+    const { fromStdin = false, beyondTrackers = false } = options;
     const torrentPath = fromStdin ? undefined : this.torrentPath;
     const source = torrentPath ?? "-";
     const btget = new Btget({
@@ -188,6 +190,7 @@ export class Swarm implements AsyncDisposable {
         ...subcommand ? [subcommand] : [],
         "--progress=json",
         `--listen-port=${listenPort}`,
+        ...beyondTrackers ? [] : ["--no-dht", "--no-lsd"],
         ...args,
         source,
       ],
