@@ -239,14 +239,24 @@ export class DhtUpkeep {
       .filter((node) => mayName(endpoint, node.endpoint));
   }
 
-  /** BEP 5: finds the nodes nearest to ourselves. */
+  /**
+   * Finds the nodes nearest to ourselves (BEP 5), then others wherever there is
+   * room for them: who does not know its part of the space sends others astray.
+   */
   async #lookAround(
     network: DhtNetwork,
     options: { seeds?: readonly NodeContact[]; signal: AbortSignal },
   ): Promise<void> {
     const { table } = network;
     await this.#find(network, { target: table.id, ...options });
-    if (table.size > 0) this.#ready.resolve();
+    if (table.size === 0) return;
+    this.#ready.resolve();
+    const { randomBytes } = this.#options;
+    const { signal } = options;
+    await Promise.all(
+      table.sparse({ randomBytes })
+        .map((target) => this.#find(network, { target, signal })),
+    );
   }
 
   async #find(

@@ -262,6 +262,22 @@ export class RoutingTable {
   }
 
   /**
+   * What to look for to get to know more: an id in each bucket that has room.
+   *
+   * @param options Gives random bytes.
+   * @returns The ids.
+   */
+  sparse(
+    { randomBytes }: { randomBytes: (length: number) => Uint8Array },
+  ): Uint8Array[] {
+    return this.#buckets.flatMap(({ nodes }, prefix) => {
+      if (nodes.length >= BUCKET_SIZE) return [];
+      const random = randomBytes(this.#id.length);
+      return [idAtDistance(this.#id, { prefix, random })];
+    });
+  }
+
+  /**
    * Takes another id of our own; the nodes find new places as far as there are.
    *
    * @param id Our new id.

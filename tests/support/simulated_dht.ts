@@ -189,6 +189,8 @@ export interface SimulatedNode {
   node: DhtNode;
   /** Where it is. */
   endpoint: Endpoint;
+  /** Its id at the start. */
+  id: Uint8Array;
   /** Ends it, without a word to anybody. */
   stop: () => void;
 }
@@ -249,7 +251,7 @@ export class SimulatedDht implements AsyncDisposable {
         if (!both.aborted) throw error;
       }
     });
-    const started = { node, endpoint, stop: () => end.abort() };
+    const started = { node, endpoint, id, stop: () => end.abort() };
     this.nodes.push(started);
     return started;
   }
