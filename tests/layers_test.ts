@@ -13,7 +13,7 @@ const LAYERS: string[][] = [
   ["wire"],
   ["policy"],
   ["storage", "net"],
-  ["tracker", "dht"],
+  ["tracker", "lsd"],
   ["peer"],
   ["torrent"],
   ["mod.ts"],
@@ -24,6 +24,7 @@ const LAYERS: string[][] = [
 const PURE = [
   /^(bytes|metainfo|wire|policy)\//,
   /^storage\/places\.ts$/,
+  /^lsd\/(announcement|local_swarms)\.ts$/,
   /^torrent\/metadata(_\w+)?\.ts$/,
   /^cli\/(args|help|text)\.ts$/,
 ];

@@ -176,8 +176,12 @@ export class UdpSocket implements PacketSocket, AsyncDisposable {
   }
 }
 
-/** A bug stays a bug; what the system reports about sockets is none. */
-function throwIfBug(error: unknown): void {
+/**
+ * A bug stays a bug; what the system reports about sockets is none.
+ *
+ * @param error What was thrown.
+ */
+export function throwIfBug(error: unknown): void {
   if (
     !(error instanceof Error) || error instanceof TypeError ||
     error instanceof RangeError || error instanceof ReferenceError

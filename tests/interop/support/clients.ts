@@ -110,7 +110,7 @@ export const ARIA2: ClientKind = {
 };
 
 /** Debian's libtorrent has a binding for Debian's Python only. */
-const PYTHON = "/usr/bin/python3";
+export const PYTHON = "/usr/bin/python3";
 
 /** libtorrent (rasterbar), by a script of ours. */
 export const LIBTORRENT: ClientKind = {
