@@ -110,7 +110,7 @@ export function parseMagnet(text: string): Magnet {
 
 function magnetOf(infoHash: Uint8Array, parameters: Parameters): Magnet {
   const name = [...(parameters.texts("dn")[0] ?? "").trim()]
-    .slice(0, MAX_NAME_LENGTH).join("");
+    .slice(0, MAX_NAME_LENGTH).join("").trim();
   return {
     infoHash,
     infoHashV2: topics(parameters, BTMH, parseInfoHashV2),

@@ -75,6 +75,11 @@ Deno.test("parseMagnet() gives each tracker a tier of its own", () => {
   assertEquals(announceTiers, [["http://a"], ["http://b"]]);
 });
 
+Deno.test("parseMagnet() cuts a long name, and leaves no blank at its end", () => {
+  const name = "x".repeat(254);
+  assertEquals(parseMagnet(`${LINK}&dn=${name}%20%20y`).name, name);
+});
+
 Deno.test("parseMagnet() takes a bounded number of everything", () => {
   const many = (key: string, value: (i: number) => string) =>
     Array.from({ length: 2000 }, (_, i) => `&${key}=${value(i)}`).join("");
