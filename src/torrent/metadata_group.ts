@@ -159,15 +159,13 @@ export class MetadataGroup<Peer> {
   }
 
   /**
-   * Ends an attempt that came to nothing.
+   * An attempt to which one peer gave everything came to nothing. If others
+   * could have given some of it, they begin again.
    *
    * @param attempt The attempt.
    */
   end(attempt: MetadataAttempt<Peer>): void {
-    if (this.#together === attempt) return this.release();
-    for (const source of this.#sources.values()) {
-      if (source.alone === attempt) endAlone(source);
-    }
+    if (this.#together === attempt) this.release();
   }
 
   /** Ends all attempts, and frees their memory. */

@@ -128,6 +128,30 @@ Deno.test("MetadataFetcher asks a peer that rejects again later", () => {
   assertEquals(times, [0, 10, 30, 70]);
 });
 
+Deno.test("MetadataFetcher forgives a peer that gives again", () => {
+  const metadata = metadataOf(2);
+  const peer = silent("a", metadata.length);
+  const scene = new MetadataScene(metadata, [peer]);
+  const reject = (at: number) => {
+    scene.now = at;
+    scene.fetcher.receive(peer, { type: "reject", piece: 0 }, at);
+    scene.tick();
+  };
+  scene.tick();
+  reject(1);
+  scene.fetcher.receive(peer, answerFrom(metadata)(1)!, 2);
+  scene.now = 10_001;
+  scene.tick();
+  // The second failure, but the first in a row.
+  reject(10_002);
+  scene.now = 20_002;
+  scene.tick();
+  assertEquals(
+    scene.asked.map(({ piece, at }) => [piece, at]),
+    [[0, 0], [1, 0], [0, 10_001], [0, 20_002]],
+  );
+});
+
 Deno.test("MetadataFetcher takes an answer that comes late", () => {
   const metadata = metadataOf(1);
   const slow = { ...giver("slow", metadata), delayMs: 15_000 };
@@ -154,6 +178,17 @@ Deno.test("MetadataFetcher finds the liar among honest peers", async (t) => {
   }
 });
 
+Deno.test("MetadataFetcher begins again when all of it came from a liar", () => {
+  const metadata = metadataOf(1);
+  const scene = new MetadataScene(metadata, [
+    giver("liar", spoilt(metadata)),
+    giver("a", metadata),
+  ]);
+  scene.runUntil(1_900);
+  assertEquals(scene.metadata, metadata);
+  assertEquals(scene.liars, ["liar"]);
+});
+
 Deno.test("MetadataFetcher finds a liar that falls silent when it is alone", () => {
   const metadata = metadataOf(2);
   const lie = answerFrom(spoilt(metadata, 0));
@@ -167,6 +202,26 @@ Deno.test("MetadataFetcher finds a liar that falls silent when it is alone", () 
   scene.runUntil(10_000);
   assertEquals(scene.metadata, metadata);
   assertEquals(scene.liars, ["liar"]);
+});
+
+Deno.test("MetadataFetcher does not wait for those who are silent when alone", () => {
+  const metadata = metadataOf(4);
+  const liars = [..."abc"].map((name): MetadataPeer => {
+    const lie = answerFrom(metadataOf(4, 2));
+    let answers = 0;
+    return {
+      name,
+      length: metadata.length,
+      answer: (piece) => answers++ === 0 ? lie(piece) : undefined,
+    };
+  });
+  const honest = giver("honest", metadata);
+  const scene = new MetadataScene(metadata, [...liars, honest]);
+  scene.runUntil(600_000);
+  assertEquals(scene.metadata, metadata);
+  assertEquals(scene.liars.toSorted(), ["a", "b", "c"]);
+  // Two at a time have ten seconds each.
+  assertLess(scene.now, 25_000);
 });
 
 Deno.test("MetadataFetcher finds a liar that has left", () => {
