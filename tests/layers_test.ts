@@ -23,6 +23,7 @@ const LAYERS: string[][] = [
 /** Layers, and files of other layers, that touch no socket, file or clock. */
 const PURE = [
   /^(bytes|metainfo|wire|policy)\//,
+  /^dht\/(?!dht_node|dht_client|dht_upkeep|dht_announcer|krpc_exchange)/,
   /^storage\/places\.ts$/,
   /^lsd\/(announcement|local_swarms)\.ts$/,
   /^torrent\/metadata(_\w+)?\.ts$/,
