@@ -73,8 +73,9 @@ export class DhtNetwork {
     address: string,
     options: { voter: string; now: number },
   ): boolean {
+    const before = this.externalAddress;
     if (!this.#votes.vote(address, options)) return false;
-    this.reachability.reset(options.now);
+    if (before !== undefined) this.reachability.reset(options.now);
     if (idFitsAddress(this.table.id, address)) return false;
     const id = createNodeId(this.#randomBytes(HASH_LENGTH), address);
     this.table.moveTo(id, options.now);

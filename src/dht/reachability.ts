@@ -81,12 +81,11 @@ export class Reachability {
   }
 
   /**
-   * We have another address now: all is open again.
+   * We have another address now: nothing is proven.
    *
    * @param now The time in milliseconds.
    */
   reset(now: number): void {
-    this.#hosts.clear();
     this.#since = now;
     this.#patience = PATIENCE_MS;
   }

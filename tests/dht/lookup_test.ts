@@ -190,7 +190,7 @@ Deno.test("Lookup: nodes that break BEP 42 lead nobody away from those that keep
       // Even the honest have heard of the hostile.
       const nodes = at < 0
         ? hostile.slice(0, 16)
-        : [...honest.slice(Math.max(0, at - 30)).slice(0, 4), ...hostile];
+        : [...honest.slice(Math.max(0, at - 30)).slice(0, 8), ...hostile];
       lookup.answered(node, { id: node.id, nodes, token: TOKEN });
     }
   }

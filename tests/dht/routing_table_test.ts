@@ -75,14 +75,14 @@ Deno.test("RoutingTable keeps 8 nodes of the far half, and more the nearer they 
 Deno.test("RoutingTable divides no bucket but the last, even by nodes all alike", () => {
   const stage = new Stage();
   // Nodes that would need a hundred divisions to be told apart.
-  for (let i = 1; i <= 20; i++) {
+  for (let i = 1; i <= 60; i++) {
     const id = OWN.slice();
     id[19] = i;
     const endpoint = { hostname: stage.hostname(), port: 1 };
     stage.table.replied({ id, endpoint }, 0);
   }
   assert(stage.table.depth <= 160);
-  assertEquals(stage.table.size, 8 + 7 + 4 - 3);
+  assertEquals(stage.table.size, 3 * 8 + 4 + 2 + 1);
 });
 
 Deno.test("RoutingTable has no place for ourselves", () => {
@@ -221,7 +221,7 @@ Deno.test("RoutingTable has one place for a host, and one in a bucket for a netw
       at(0, "9.9.9.9", 2),
       at(1, "9.9.9.9", 3),
       at(0, "9.9.9.8", 1),
-      at(1, "9.9.9.8", 1),
+      at(1, "9.9.9.8", 2),
       at(1, "9.9.9.7", 1),
     ];
     assertEquals(stage.picture(nodes), "x...x.");
