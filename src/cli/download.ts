@@ -106,6 +106,7 @@ async function downloadAll(
   await using session = new Session({
     listenPorts: command.isCheckOnly ? [] : command.listenPorts,
     dht: await dhtOptions(command),
+    usesLocalDiscovery: command.usesLocalDiscovery && !command.isCheckOnly,
     maxPeers: command.maxPeersTotal,
     maxDownloadRate: command.maxDownloadRate,
     maxUploadRate: command.maxUploadRate,

@@ -204,6 +204,20 @@ export class Contacts {
   }
 
   /**
+   * Somebody names peers.
+   *
+   * @param endpoints Where they listen.
+   * @param source Who names them.
+   */
+  add(endpoints: Iterable<Endpoint>, source: PeerSource): void {
+    if (
+      this.#withdrawn.signal.aborted && BEYOND_TRACKERS.includes(source)
+    ) return;
+    for (const endpoint of endpoints) this.candidates.add(endpoint, { source });
+    this.swarm.candidatesAdded();
+  }
+
+  /**
    * Lets a peer go for good: it gave what it should not.
    *
    * @param peer The peer.
@@ -239,7 +253,9 @@ export class Contacts {
       signal: AbortSignal.any([signal, withdrawn]),
     });
     if (withdrawn.aborted) return;
-    const { infoHash, nodes, services: { dht, port }, isSeed } = this.#options;
+    const { infoHash, nodes, services, isSeed } = this.#options;
+    const { dht, lsd, port } = services;
+    using _announced = lsd?.announce(infoHash);
     if (dht) {
       for (const node of nodes) dht.addNode(node);
       const announcer = new DhtAnnouncer({
@@ -247,7 +263,7 @@ export class Contacts {
         infoHash,
         port: () => port,
         isSeed,
-        handler: { onPeers: (peers) => this.#add(peers, "dht") },
+        handler: { onPeers: (peers) => this.add(peers, "dht") },
         random: Math.random,
       });
       tasks.spawn((signal) => announcer.run({ signal }));
@@ -266,11 +282,6 @@ export class Contacts {
         peer.send({ type: "extended", id, payload });
       }
     }
-  }
-
-  #add(endpoints: Iterable<Endpoint>, source: PeerSource): void {
-    for (const endpoint of endpoints) this.candidates.add(endpoint, { source });
-    this.swarm.candidatesAdded();
   }
 
   #onConnected(peer: Peer): void {
@@ -325,7 +336,7 @@ export class Contacts {
         case OUR_EXTENSIONS.ut_pex: {
           const now = performance.now();
           const contacts = this.#exchange.receive(peer, message.payload, now);
-          return this.#add(contacts.map(({ endpoint }) => endpoint), "pex");
+          return this.add(contacts.map(({ endpoint }) => endpoint), "pex");
         }
       }
     }

@@ -7,6 +7,7 @@
 
 import type { Endpoint } from "../bytes/endpoint.ts";
 import type { DhtNode } from "../dht/dht_node.ts";
+import type { LocalDiscovery } from "../lsd/local_discovery.ts";
 import type { Dialer } from "../net/connection.ts";
 import type { AnnounceSlots } from "../tracker/announce_slots.ts";
 import type { Tracker } from "../tracker/tracker.ts";
@@ -24,6 +25,8 @@ export interface TransferServices {
   dial: Dialer;
   /** Our node in the DHT, if we have one. */
   dht?: DhtNode | undefined;
+  /** What finds peers in the local network, if that is wanted. */
+  lsd?: LocalDiscovery | undefined;
   /** How fast all peers may send to us, in bytes per second, if limited. */
   maxDownloadRate?: number | undefined;
   /** How many connections the other torrents leave us. */

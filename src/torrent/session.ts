@@ -8,6 +8,7 @@ import { createPeerId } from "../bytes/hash.ts";
 import type { Endpoint } from "../bytes/endpoint.ts";
 import { DhtNode } from "../dht/dht_node.ts";
 import { NetworkError, ProtocolError, SelfConnectionError } from "../errors.ts";
+import { LocalDiscovery } from "../lsd/local_discovery.ts";
 import type { Magnet } from "../metainfo/magnet.ts";
 import type { Metainfo } from "../metainfo/metainfo.ts";
 import type { Connection } from "../net/connection.ts";
@@ -49,6 +50,8 @@ export interface SessionOptions {
   listenPorts: readonly number[];
   /** Our part in the DHT; none if not given. */
   dht?: DhtOptions | undefined;
+  /** Whether peers are looked for in the local network. */
+  usesLocalDiscovery?: boolean | undefined;
   /** How many peers all torrents may have together; 200 if not given. */
   maxPeers?: number | undefined;
   /** How fast all peers may send to us, in bytes per second, if limited. */
@@ -76,7 +79,9 @@ export class Session implements AsyncDisposable {
   readonly #silent = new Set<Connection>();
   readonly #dhtOptions: DhtOptions | undefined;
   #udpSocket: UdpSocket | undefined;
+  readonly #usesLocalDiscovery: boolean;
   #dht: DhtNode | undefined;
+  #lsd: LocalDiscovery | undefined;
 
   /**
    * Opens the door.
@@ -88,6 +93,7 @@ export class Session implements AsyncDisposable {
       options.maxPeers ?? DEFAULT_MAX_PEERS,
     );
     this.#dhtOptions = options.dht;
+    this.#usesLocalDiscovery = options.usesLocalDiscovery ?? false;
     this.#maxDownloadRate = options.maxDownloadRate;
     this.#limits = {
       download: bucketsOf(options.maxDownloadRate),
@@ -135,6 +141,23 @@ export class Session implements AsyncDisposable {
     return this.#dht = dht;
   }
 
+  /** What finds peers nearby; it begins when somebody first wants it. */
+  get lsd(): LocalDiscovery | undefined {
+    const { port } = this;
+    if (this.#lsd || !this.#usesLocalDiscovery || port === undefined) {
+      return this.#lsd;
+    }
+    const lsd = new LocalDiscovery({
+      port,
+      handler: {
+        onPeer: (infoHash, endpoint) =>
+          this.#torrents.get(encodeHex(infoHash))?.foundNearby(endpoint),
+      },
+    });
+    this.#tasks.spawn((signal) => lsd.run({ signal }));
+    return this.#lsd = lsd;
+  }
+
   /** What of the DHT should be kept for the next run, if we had a part in it. */
   get savedNodes(): Uint8Array | undefined {
     return this.#dht?.saveNodes();
@@ -162,6 +185,7 @@ export class Session implements AsyncDisposable {
         dial: async (endpoint, options) =>
           throttle(await dialTcp(endpoint, options), this.#limits),
         dht: isPrivate(source) ? undefined : this.dht,
+        lsd: isPrivate(source) ? undefined : this.lsd,
         maxDownloadRate: this.#maxDownloadRate,
         announceSlots: this.#announceSlots,
         seats: {

@@ -11,6 +11,7 @@
  * @module
  */
 
+import type { Endpoint } from "../bytes/endpoint.ts";
 import { StorageError } from "../errors.ts";
 import { type Magnet, metainfoOf } from "../metainfo/magnet.ts";
 import type { Metainfo } from "../metainfo/metainfo.ts";
@@ -181,6 +182,15 @@ export class Torrent implements ContactsHandler {
       await tasks[Symbol.asyncDispose]();
       await Promise.all([this.#record(), this.#contacts.announcer.stop()]);
     }
+  }
+
+  /**
+   * Somebody in the local network takes part in the torrent.
+   *
+   * @param endpoint Where it listens.
+   */
+  foundNearby(endpoint: Endpoint): void {
+    this.#contacts.add([endpoint], "lsd");
   }
 
   /**
