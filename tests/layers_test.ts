@@ -13,7 +13,7 @@ const LAYERS: string[][] = [
   ["wire"],
   ["policy"],
   ["storage", "net"],
-  ["tracker", "lsd"],
+  ["tracker", "dht", "lsd"],
   ["peer"],
   ["torrent"],
   ["mod.ts"],

@@ -40,6 +40,7 @@ import type {
   TransferServices,
 } from "./options.ts";
 import { Patience } from "./patience.ts";
+import { takeStats } from "./stats.ts";
 import { type FileRights, TorrentFiles } from "./torrent_files.ts";
 import { Transfer } from "./transfer.ts";
 import { encodeHex } from "@std/encoding/hex";
@@ -271,48 +272,14 @@ export class Torrent implements ContactsHandler {
    * @returns A snapshot.
    */
   stats(): TorrentStats {
-    const transfer = this.#transfer;
-    const contacts = this.#contacts;
-    const layout = this.#metainfo?.layout;
-    const have = this.#files?.have;
-    const verifiedBytes = transfer?.store.verifiedBytes ??
-      (have && layout?.bytesOf(have)) ?? 0;
-    const gatheringBytes = transfer?.store.gatheringBytes ?? 0;
-    const now = performance.now();
-    const bytesPerSecond = transfer?.download.received.bytesPerSecond(now) ?? 0;
-    const missing = (layout?.length ?? 0) - verifiedBytes - gatheringBytes;
-    const peers = [...contacts.peers];
-    const metadata = this.#metadata.progress;
-    return {
+    return takeStats({
       phase: this.#phase,
-      totalBytes: layout?.length ?? 0,
-      verifiedBytes,
-      gatheringBytes,
-      pieceCount: layout?.pieceCount ?? 0,
-      verifiedPieces: have?.count ?? 0,
-      metadataBytes: this.#metadata.length ?? metadata.received,
-      metadataTotalBytes: this.#metadata.length ?? metadata.length,
-      metadataPeers: metadata.offering,
-      checkedBytes: this.#files?.progress.checkedBytes ?? 0,
-      bytesToCheck: this.#files?.progress.totalBytes ?? 0,
-      receivedBytes: transfer?.download.received.total ?? 0,
-      wastedBytes: transfer?.download.wastedBytes ?? 0,
-      bytesPerSecond,
-      sentBytes: transfer?.upload.sent.total ?? 0,
-      sentPerSecond: transfer?.upload.sent.bytesPerSecond(now) ?? 0,
-      secondsLeft: bytesPerSecond > 0 ? missing / bytesPerSecond : undefined,
-      peers: peers.length,
-      seeds: peers.filter(({ state }) => state.have.isFull).length,
-      serving: peers.filter(({ state }) => !state.peerChoking).length,
-      served: peers.filter(({ state }) => !state.amChoking).length,
-      candidates: contacts.candidates.idleCount,
-      tried: contacts.tried,
-      banned: contacts.swarm.banned,
-      hashMismatches: transfer?.mismatches ?? 0,
-      trackers: contacts.announcer.size,
-      trackersAnswered: contacts.trackersAnswered,
-      dhtNodes: contacts.dhtNodes,
-    };
+      metainfo: this.#metainfo,
+      metadata: this.#metadata,
+      files: this.#files,
+      contacts: this.#contacts,
+      transfer: this.#transfer,
+    });
   }
 
   #totals() {

@@ -1,0 +1,78 @@
+/**
+ * How a torrent stands, gathered from those who know.
+ *
+ * @module
+ */
+
+import type { Metainfo } from "../metainfo/metainfo.ts";
+import type { Contacts } from "./contacts.ts";
+import type { TorrentPhase, TorrentStats } from "./events.ts";
+import type { MetadataExchange } from "./metadata_exchange.ts";
+import type { TorrentFiles } from "./torrent_files.ts";
+import type { Transfer } from "./transfer.ts";
+
+/** Who knows how a torrent stands. */
+export interface StatsSources {
+  /** What it is doing. */
+  phase: TorrentPhase;
+  /** What it is, once that is known. */
+  metainfo: Metainfo | undefined;
+  /** What is known of the metadata. */
+  metadata: MetadataExchange;
+  /** Its files, once it is known which. */
+  files: TorrentFiles | undefined;
+  /** Whom we know. */
+  contacts: Contacts;
+  /** What moves, once something does. */
+  transfer: Transfer | undefined;
+}
+
+/**
+ * Takes a snapshot.
+ *
+ * @param sources Who knows.
+ * @returns How the torrent stands now.
+ */
+export function takeStats(sources: StatsSources): TorrentStats {
+  const { phase, metainfo, metadata, files, contacts, transfer } = sources;
+  const layout = metainfo?.layout;
+  const have = files?.have;
+  const verifiedBytes = transfer?.store.verifiedBytes ??
+    (have && layout?.bytesOf(have)) ?? 0;
+  const gatheringBytes = transfer?.store.gatheringBytes ?? 0;
+  const now = performance.now();
+  const bytesPerSecond = transfer?.download.received.bytesPerSecond(now) ?? 0;
+  const missing = (layout?.length ?? 0) - verifiedBytes - gatheringBytes;
+  const peers = [...contacts.peers];
+  const { progress } = metadata;
+  return {
+    phase,
+    totalBytes: layout?.length ?? 0,
+    verifiedBytes,
+    gatheringBytes,
+    pieceCount: layout?.pieceCount ?? 0,
+    verifiedPieces: have?.count ?? 0,
+    metadataBytes: metadata.length ?? progress.received,
+    metadataTotalBytes: metadata.length ?? progress.length,
+    metadataPeers: progress.offering,
+    checkedBytes: files?.progress.checkedBytes ?? 0,
+    bytesToCheck: files?.progress.totalBytes ?? 0,
+    receivedBytes: transfer?.download.received.total ?? 0,
+    wastedBytes: transfer?.download.wastedBytes ?? 0,
+    bytesPerSecond,
+    sentBytes: transfer?.upload.sent.total ?? 0,
+    sentPerSecond: transfer?.upload.sent.bytesPerSecond(now) ?? 0,
+    secondsLeft: bytesPerSecond > 0 ? missing / bytesPerSecond : undefined,
+    peers: peers.length,
+    seeds: peers.filter(({ state }) => state.have.isFull).length,
+    serving: peers.filter(({ state }) => !state.peerChoking).length,
+    served: peers.filter(({ state }) => !state.amChoking).length,
+    candidates: contacts.candidates.idleCount,
+    tried: contacts.tried,
+    banned: contacts.swarm.banned,
+    hashMismatches: transfer?.mismatches ?? 0,
+    trackers: contacts.announcer.size,
+    trackersAnswered: contacts.trackersAnswered,
+    dhtNodes: contacts.dhtNodes,
+  };
+}
