@@ -378,7 +378,7 @@ export class Contacts {
 function neighbourOf({ endpoint, isIncoming, state }: Peer): PexNeighbour {
   const { hostname } = endpoint;
   const port = isIncoming ? state.listenPort : endpoint.port;
-  const isUploadOnly = state.peerUploadOnly || state.have.isFull;
+  const isUploadOnly = state.peerUploadOnly || state.hasAll;
   const flags = (isUploadOnly ? PEX_FLAG.uploadOnly : 0) |
     (isIncoming ? 0 : PEX_FLAG.isReachable);
   return {

@@ -64,7 +64,7 @@ export function takeStats(sources: StatsSources): TorrentStats {
     sentPerSecond: transfer?.upload.sent.bytesPerSecond(now) ?? 0,
     secondsLeft: bytesPerSecond > 0 ? missing / bytesPerSecond : undefined,
     peers: peers.length,
-    seeds: peers.filter(({ state }) => state.have.isFull).length,
+    seeds: peers.filter(({ state }) => state.hasAll).length,
     serving: peers.filter(({ state }) => !state.peerChoking).length,
     served: peers.filter(({ state }) => !state.amChoking).length,
     candidates: contacts.candidates.idleCount,

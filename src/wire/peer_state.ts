@@ -79,6 +79,11 @@ export class PeerState {
     return this.#have;
   }
 
+  /** Whether the peer has every piece, as far as is known. */
+  get hasAll(): boolean {
+    return this.#have.length > 0 && this.#have.isFull;
+  }
+
   /**
    * The number of pieces is known now: what the peer said before counts.
    *
