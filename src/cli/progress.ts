@@ -189,8 +189,12 @@ function findingFacts(stats: TorrentStats): string[] {
   if (metadataTotalBytes > 0) {
     const [part, whole] = [stats.metadataBytes, metadataTotalBytes]
       .map(formatBytes);
-    const from = plural(stats.metadataPeers, "peer");
-    facts.unshift(`metadata ${part}/${whole} from ${from}`);
+    const [first, ...others] = stats.metadataFrom;
+    const more = others.length > 0 ? ` and ${others.length} more` : "";
+    const from = first === undefined
+      ? `offered by ${plural(stats.metadataPeers, "peer")}`
+      : `from ${first}${more}`;
+    facts.unshift(`metadata ${part}/${whole} ${from}`);
   }
   if (trackers > 0) facts.push(`trackers ${trackersAnswered}/${trackers}`);
   if (dhtNodes > 0) facts.push(`DHT ${plural(dhtNodes, "node")}`);

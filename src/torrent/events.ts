@@ -59,6 +59,8 @@ export interface TorrentStats {
   metadataTotalBytes: number;
   /** How many peers offer it, while it is not here. */
   metadataPeers: number;
+  /** Who has sent some of it, while it is not here. */
+  metadataFrom: readonly string[];
   /** While checking: how many bytes were read. */
   checkedBytes: number;
   /** While checking: how many bytes must be read. */

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { formatEndpoint } from "../bytes/endpoint.ts";
 import type { Metainfo } from "../metainfo/metainfo.ts";
 import type { Contacts } from "./contacts.ts";
 import type { TorrentPhase, TorrentStats } from "./events.ts";
@@ -55,6 +56,9 @@ export function takeStats(sources: StatsSources): TorrentStats {
     metadataBytes: metadata.length ?? progress.received,
     metadataTotalBytes: metadata.length ?? progress.length,
     metadataPeers: progress.offering,
+    metadataFrom: progress.givers.map(({ endpoint }) =>
+      formatEndpoint(endpoint)
+    ),
     checkedBytes: files?.progress.checkedBytes ?? 0,
     bytesToCheck: files?.progress.totalBytes ?? 0,
     receivedBytes: transfer?.download.received.total ?? 0,

@@ -15,6 +15,7 @@ type FieldType =
   | "index"
   | "seconds"
   | "text"
+  | "texts"
   | "infoHash"
   | "phase"
   | "exitCode";
@@ -49,6 +50,7 @@ export const JSON_LINES: Readonly<
     metadataBytes: "bytes",
     metadataTotalBytes: "bytes",
     metadataPeers: "count",
+    metadataFrom: "texts",
     checkedBytes: "bytes",
     bytesToCheck: "bytes",
     receivedBytes: "bytes",
@@ -143,6 +145,9 @@ function isOf(type: FieldType, value: unknown): boolean {
       return Number.isSafeInteger(value) && (value as number) >= 0;
     case "seconds":
       return Number.isFinite(value) && (value as number) >= 0;
+    case "texts":
+      return Array.isArray(value) &&
+        value.every((text) => typeof text === "string");
     case "text":
       return typeof value === "string";
     case "infoHash":

@@ -23,6 +23,7 @@ export function makeStats(changes: Partial<TorrentStats> = {}): TorrentStats {
     metadataBytes: 0,
     metadataTotalBytes: 0,
     metadataPeers: 0,
+    metadataFrom: [],
     checkedBytes: 0,
     bytesToCheck: 0,
     receivedBytes: 500 * 1024,
