@@ -19,7 +19,7 @@ const JITTER = 0.1;
 /** BEP 14: "a client should send no more than 1 announce per minute". */
 const MESSAGE_INTERVAL_MS = 60_000;
 
-/** Torrents that are added together are announced together. */
+/** Torrents that are added soon after each other are announced together. */
 const GATHER_MS = 200;
 
 /**
@@ -107,7 +107,7 @@ export class LocalSwarms {
   take(now: number): Uint8Array[] {
     if (now < this.nextAt) return [];
     const due = [...this.#swarms.values()]
-      .filter(({ nextAt }) => nextAt <= now)
+      .filter(({ nextAt }) => nextAt <= now + GATHER_MS)
       .sort((a, b) => a.nextAt - b.nextAt)
       .slice(0, MAX_INFO_HASHES);
     for (const swarm of due) {
