@@ -190,6 +190,21 @@ Deno.test("metainfoOf() knows that a torrent is private once it can", () => {
   assert(metainfoOf(magnet, metainfo.infoBytes).isPrivate);
 });
 
+Deno.test("metainfoOf() takes a hybrid torrent behind a v1 link, and behind a hybrid one", () => {
+  const { metainfo } = makeTorrent({
+    files: 9,
+    info: {
+      "meta version": 2,
+      "file tree": { payload: { "": { length: 9 } } },
+    },
+  });
+  const link = formatMagnet(metainfo);
+  for (const v2 of ["", `&xt=urn:btmh:1220${"c3".repeat(32)}`]) {
+    const { infoHash } = metainfoOf(parseMagnet(link + v2), metainfo.infoBytes);
+    assertEquals(infoHash, metainfo.infoHash);
+  }
+});
+
 Deno.test("metainfoOf() refuses what the link does not name, or nobody can use", () => {
   const magnet = parseMagnet(LINK);
   const { metainfo } = makeTorrent({ files: 9 });
