@@ -30,7 +30,8 @@ export async function readTorrent(
   source: string,
   options: ReadSourceOptions,
 ): Promise<Metainfo | Magnet> {
-  if (isMagnet(source)) return parseMagnet(source);
+  // 32 letters can be an info hash, and the name of a file.
+  if (isMagnet(source) && !isFile(source)) return parseMagnet(source);
   const bytes = await readSource(source, options);
   const text = new TextDecoder("latin1").decode(bytes.subarray(0, 8));
   if (/^magnet:/i.test(text)) {
@@ -45,6 +46,16 @@ export async function readTorrent(
       `${shownSource(source)} is not a torrent: ${error.message}`,
       { cause: error },
     );
+  }
+}
+
+function isFile(path: string): boolean {
+  const { state } = Deno.permissions.querySync({ name: "read", path });
+  if (state !== "granted") return false;
+  try {
+    return Deno.statSync(path).isFile;
+  } catch {
+    return false;
   }
 }
 

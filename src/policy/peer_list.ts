@@ -29,6 +29,9 @@ export type PeerSource =
   | "lsd"
   | "incoming";
 
+/** Whose word is that of anybody. */
+const STRANGERS: ReadonlySet<PeerSource> = new Set(["dht", "pex", "lsd"]);
+
 /** Who could be dialled. */
 export interface Candidate {
   /** Where it listens. */
@@ -52,8 +55,14 @@ interface Entry extends Candidate {
 /** rain keeps 2,000, libtorrent 3,000; trackers name 50 to 200 at a time. */
 const MAX_CANDIDATES = 2000;
 
-/** After this many attempts a stranger's word is not worth another one. */
+/** After this many attempts a tracker's word is not worth another one. */
 const MAX_FAILURES = 5;
+
+/** Anybody can put an address into the DHT, or tell a peer of it. */
+const MAX_STRANGER_FAILURES = 2;
+
+/** Addresses that were given up; strangers cannot make us dial them again. */
+const MAX_GIVEN_UP = 2000;
 
 /** The pause after the first failure; it doubles with every further one. */
 const FIRST_PAUSE_MS = 5_000;
@@ -80,6 +89,8 @@ export class PeerList {
   /** How often peers of a host were banned. */
   readonly #offences = new Map<string, number>();
   readonly #own = new Set<string>();
+  /** Who could not be reached, the oldest first. */
+  readonly #givenUp = new Set<string>();
   /** Where others see us, as far as we know. */
   readonly #seenAt = new Map<AddressFamily, Endpoint>();
 
@@ -158,12 +169,16 @@ export class PeerList {
   ): boolean {
     const key = formatEndpoint(endpoint);
     if (this.#own.has(key) || this.isBanned(endpoint)) return false;
+    const isStranger = STRANGERS.has(options.source);
     const known = this.#entries.get(key);
     if (known) {
       // Named again by the user or a tracker: it may have come back.
-      known.failures = Math.min(known.failures, MAX_FAILURES - 1);
+      const most = isStranger ? Infinity : MAX_FAILURES - 1;
+      known.failures = Math.min(known.failures, most);
       return false;
     }
+    if (isStranger && this.#givenUp.has(key)) return false;
+    this.#givenUp.delete(key);
     if (this.#entries.size >= MAX_CANDIDATES && !this.#dropWorst()) {
       return false;
     }
@@ -352,14 +367,24 @@ export class PeerList {
   #backOff(entry: Entry, now: number): void {
     entry.state = "idle";
     entry.failures++;
-    if (entry.failures >= MAX_FAILURES && entry.source !== "user") {
-      this.#entries.delete(formatEndpoint(entry.endpoint));
-      return;
+    const patience = STRANGERS.has(entry.source)
+      ? MAX_STRANGER_FAILURES
+      : MAX_FAILURES;
+    if (entry.failures >= patience && entry.source !== "user") {
+      return this.#giveUp(formatEndpoint(entry.endpoint));
     }
     const pause = FIRST_PAUSE_MS * 2 ** (entry.failures - 1);
     // Whoever failed together should not come back together.
     const jitter = 1 + this.#random() / 4;
     entry.notBefore = now + Math.min(pause, MAX_PAUSE_MS) * jitter;
+  }
+
+  #giveUp(key: string): void {
+    this.#entries.delete(key);
+    this.#givenUp.add(key);
+    if (this.#givenUp.size <= MAX_GIVEN_UP) return;
+    const [oldest] = this.#givenUp;
+    this.#givenUp.delete(oldest!);
   }
 
   /** Makes room: the idle candidate with the most failures goes. */
