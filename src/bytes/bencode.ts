@@ -418,7 +418,9 @@ export function latin1(bytes: Uint8Array): string {
  * @returns One byte for each character.
  */
 export function fromLatin1(text: string): Uint8Array {
-  return Uint8Array.from(text, (character) => character.charCodeAt(0));
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = text.charCodeAt(i);
+  return bytes;
 }
 
 function write(value: BencodeInput, parts: Uint8Array[]): void {

@@ -73,10 +73,13 @@ export function decodeCompactEndpoints(
   for (let i = 0; i < count; i++) {
     const entry = bytes.subarray(i * size, (i + 1) * size);
     const port = entry[addressLength]! * 256 + entry[addressLength + 1]!;
-    const endpoint = endpointOf(
-      formatAddress(entry.subarray(0, addressLength)),
-      port,
-    );
+    const hostname = formatAddress(entry.subarray(0, addressLength));
+    // The text of four bytes is canonical: nothing of it need be looked at.
+    const endpoint = options.family === 6
+      ? endpointOf(hostname, port)
+      : port > 0 && isUnicastByte(entry[0]!)
+      ? { hostname, port }
+      : undefined;
     if (endpoint) endpoints.push(endpoint);
   }
   return endpoints;
@@ -114,7 +117,10 @@ export function familyOf(endpoint: Endpoint): AddressFamily | undefined {
  * @returns 4 or 16 bytes.
  */
 export function parseAddress(text: string): Uint8Array {
-  if (!text.includes(":")) return Uint8Array.from(text.split("."), Number);
+  if (!text.includes(":")) {
+    const [a, b, c, d] = text.split(".");
+    return Uint8Array.of(Number(a), Number(b), Number(c), Number(d));
+  }
   const [head = "", tail = ""] = text.split("::");
   const groups = (part: string) => part === "" ? [] : part.split(":");
   const zeros = 8 - groups(head).length - groups(tail).length;
@@ -182,6 +188,10 @@ function canonicalHostname(host: string): string | undefined {
 function isUnicast(hostname: string): boolean {
   if (hostname.includes(":")) return hostname !== "::" && !/^ff/.test(hostname);
   if (!IPV4.test(hostname)) return true;
-  const first = Number(hostname.split(".")[0]);
+  return isUnicastByte(Number(hostname.split(".")[0]));
+}
+
+/** The same of an IPv4 address, by its first byte. */
+function isUnicastByte(first: number): boolean {
   return first !== 0 && first < 224;
 }

@@ -8,6 +8,9 @@ import { endpointOf } from "./endpoint.ts";
 
 const IPV4 = /^\d+(\.\d+){3}$/;
 
+/** Without zeros in front, which would make it another text. */
+const CANONICAL_IPV4 = /^(0|[1-9]\d{0,2})(\.(0|[1-9]\d{0,2})){3}$/;
+
 /** RFC 1918, 3927 and 6598. */
 const LOCAL_IPV4 =
   /^(10|169\.254|192\.168|172\.(1[6-9]|2\d|3[01])|100\.(6[4-9]|[7-9]\d|1[01]\d|12[0-7]))\./;
@@ -45,6 +48,7 @@ export function isLoopback(hostname: string): boolean {
 
 /** Without brackets and the root's dot; IPv4 in IPv6 as what it is. */
 function canonical(hostname: string): string {
+  if (CANONICAL_IPV4.test(hostname)) return hostname;
   const host = hostname.replace(/^\[|\]$/g, "").replace(/\.$/, "");
   return endpointOf(host, 1)?.hostname ?? host;
 }

@@ -162,7 +162,8 @@ export class DhtUpkeep {
    * @param network Where.
    */
   onReply({ table }: DhtNetwork): void {
-    if (table.size >= BUCKET_SIZE) this.#ready.resolve();
+    // Those alone who keep BEP 42 lead where they should.
+    if (table.fittingNodes >= BUCKET_SIZE) this.#ready.resolve();
   }
 
   /**

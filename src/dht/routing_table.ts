@@ -99,6 +99,14 @@ export class RoutingTable {
     return this.#buckets.reduce((sum, { nodes }) => sum + nodes.length, 0);
   }
 
+  /** How many have ids that their addresses may have (BEP 42). */
+  get fittingNodes(): number {
+    return this.#buckets.reduce(
+      (sum, { nodes }) => sum + nodes.filter((node) => node.isFitting).length,
+      0,
+    );
+  }
+
   /** How many buckets it has. */
   get depth(): number {
     return this.#buckets.length;

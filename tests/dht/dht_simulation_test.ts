@@ -84,19 +84,17 @@ Deno.test("200 hostile nodes beside a torrent do not hide its peers in a DHT of 
   await populate(dht, ({ endpoint }) => hostile.introduce(endpoint, 4));
   const [first] = dht.nodes as [SimulatedNode];
   /** Who comes later even finds in by them, and by one that is honest. */
-  const join = async (index: number): Promise<SimulatedNode> => {
+  const join = (index: number): SimulatedNode => {
     const bootstrap = [...endpoints.slice(0, 5), first.endpoint];
-    const node = dht.start(testEndpoint(index), { bootstrap });
-    await dht.clock.advance(30_000);
-    return node;
+    return dht.start(testEndpoint(index), { bootstrap });
   };
-  const announcer = await join(500);
+  const announcer = join(500);
   await dht.getPeers(announcer, target, { announcePort: 1000 });
   assertEquals(hostile.swallowed, 8);
   const before = hostile.asked;
   for (let i = 501; i < 511; i++) {
     await t.step(`from ${testEndpoint(i).hostname}`, async () => {
-      const seeker = await join(i);
+      const seeker = join(i);
       const found = await dht.getPeers(seeker, target);
       assertEquals(found.peers, [`${announcer.endpoint.hostname}:1000`]);
     });
