@@ -7,7 +7,7 @@
  * - `mod.ts`: this door;
  * - `torrent/`: one torrent from start to end, and the session that holds many;
  * - `peer/`: one connection being lived;
- * - `tracker/`: ways to find peers;
+ * - `tracker/`, `dht/`: ways to find peers;
  * - `storage/`, `net/`: the only doors to disk and network;
  * - `policy/`: what to ask of whom, whom to dial; pure;
  * - `wire/`: the protocol between peers; pure;

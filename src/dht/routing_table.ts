@@ -271,6 +271,7 @@ export class RoutingTable {
 
   /**
    * What to look for to get to know more: an id in each bucket that has room.
+   * The last one is for those around ourselves, who are looked for anyway.
    *
    * @param options Gives random bytes.
    * @returns The ids.
@@ -279,7 +280,7 @@ export class RoutingTable {
     { randomBytes }: { randomBytes: (length: number) => Uint8Array },
   ): Uint8Array[] {
     return this.#buckets.flatMap(({ nodes }, prefix) => {
-      if (nodes.length >= BUCKET_SIZE) return [];
+      if (nodes.length >= BUCKET_SIZE || prefix === this.depth - 1) return [];
       const random = randomBytes(this.#id.length);
       return [idAtDistance(this.#id, { prefix, random })];
     });
