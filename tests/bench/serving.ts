@@ -23,7 +23,11 @@ import {
 } from "../interop/support/btget.ts";
 import { Child, waitUntil } from "../interop/support/child.ts";
 import { type ClientSite, LIBTORRENT } from "../interop/support/clients.ts";
-import { freePort, freshAddress } from "../interop/support/loopback.ts";
+import {
+  freePort,
+  freshAddress,
+  isListening,
+} from "../interop/support/loopback.ts";
 
 const KIB = 1024;
 const GIB = KIB * KIB * KIB;
@@ -76,8 +80,8 @@ class Scene implements Disposable {
     const walls = await Promise.all(
       Array.from({ length: leechers }, async (_, i) => {
         const site = this.#site(folder.join(`${i}`), { isSeeder: false });
-        const peer = [address, `${port}`];
-        await using leecher = this.#libtorrent(site, ...peer);
+        const knows = { hostname: address, port };
+        await using leecher = this.#libtorrent({ ...site, knows });
         await waitUntil(() => leecher.stdout.includes("\n"), {
           what: "a leecher to finish",
           seconds: 120,
@@ -126,7 +130,7 @@ class Scene implements Disposable {
     const address = freshAddress();
     Deno.mkdirSync(payload, { recursive: true });
     return {
-      torrentPath: this.#torrentPath,
+      source: this.#torrentPath,
       payload,
       isSeeder,
       home: payload,
@@ -136,9 +140,9 @@ class Scene implements Disposable {
     };
   }
 
-  #libtorrent(site: ClientSite, ...peer: string[]): Child {
+  #libtorrent(site: ClientSite): Child {
     return new Child("libtorrent", {
-      command: [...LIBTORRENT.command(site), ...peer],
+      command: LIBTORRENT.command(site),
       cwd: site.home,
       env: {},
     });
@@ -147,15 +151,10 @@ class Scene implements Disposable {
 
 async function listening(seed: Seed): Promise<Seed> {
   const { address: hostname, port } = seed;
-  await waitUntil(async () => {
-    try {
-      using _conn = await Deno.connect({ hostname, port });
-      return true;
-    } catch (error) {
-      if (error instanceof Deno.errors.ConnectionRefused) return false;
-      throw error;
-    }
-  }, { what: `a seed at ${hostname}:${port}`, seconds: 20 });
+  await waitUntil(() => isListening({ hostname, port }), {
+    what: `a seed at ${hostname}:${port}`,
+    seconds: 20,
+  });
   return seed;
 }
 

@@ -1,9 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { delay } from "@std/async/delay";
-import { type Endpoint, formatEndpoint } from "../../src/bytes/endpoint.ts";
-import { DhtNode } from "../../src/dht/dht_node.ts";
-import { UdpSocket } from "../../src/net/udp.ts";
-import { TaskGroup } from "../../src/task_group.ts";
+import { formatEndpoint } from "../../src/bytes/endpoint.ts";
 import { conditionalTest } from "../support/conditional.ts";
 import { LIBTORRENT } from "./support/clients.ts";
 import {
@@ -12,62 +8,7 @@ import {
   ForeignDhtNode,
   LIBTORRENT_DHT,
 } from "./support/dht_nodes.ts";
-import { freshAddress } from "./support/loopback.ts";
-
-/** Others announce themselves when they find the time. */
-const PATIENCE_MS = 25_000;
-const PAUSE_MS = 250;
-
-/** A node of ours, on an address of its own. */
-class OwnNode implements AsyncDisposable {
-  readonly #hostname = freshAddress();
-  readonly #socket = UdpSocket.open({ hostname: this.#hostname, ports: [0] });
-  readonly #tasks = new TaskGroup();
-  readonly node: DhtNode;
-
-  constructor(bootstrap: readonly Endpoint[]) {
-    const node = this.node = new DhtNode({ socket: this.#socket, bootstrap });
-    this.#tasks.spawn((signal) => node.run({ signal }));
-  }
-
-  get endpoint(): Endpoint {
-    return { hostname: this.#hostname, port: this.#socket.port };
-  }
-
-  /** Looks for a peer again and again, as long as it is not there. */
-  async finds(infoHash: Uint8Array, peer: Endpoint): Promise<boolean> {
-    const signal = AbortSignal.timeout(PATIENCE_MS);
-    try {
-      for (;;) {
-        for await (const found of this.node.getPeers(infoHash, { signal })) {
-          const isIt = (other: Endpoint) =>
-            formatEndpoint(other) === formatEndpoint(peer);
-          if (found.some(isIt)) return true;
-        }
-        await delay(PAUSE_MS, { signal });
-      }
-    } catch (error) {
-      if (!signal.aborted) throw error;
-      return false;
-    }
-  }
-
-  /** Announces, and says how many nodes have taken it. */
-  async announce(infoHash: Uint8Array, announcePort: number): Promise<number> {
-    const signal = AbortSignal.timeout(PATIENCE_MS);
-    const options = { announcePort, signal };
-    const search = this.node.getPeers(infoHash, options);
-    for (;;) {
-      const { done, value } = await search.next();
-      if (done) return value.announcedTo;
-    }
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#tasks[Symbol.asyncDispose]();
-    await this.#socket[Symbol.asyncDispose]();
-  }
-}
+import { OwnDhtNode } from "./support/own_dht_node.ts";
 
 const KINDS: DhtNodeKind[] = [
   { ...LIBTORRENT_DHT, missing: LIBTORRENT.missing },
@@ -88,7 +29,7 @@ for (const kind of KINDS) {
         infoHash: theirs,
       });
       await first.said("ready");
-      await using own = new OwnNode([first.endpoint]);
+      await using own = new OwnDhtNode([first.endpoint]);
 
       await t.step("we find whom they have announced", async () => {
         await using announcer = new ForeignDhtNode(kind, {
@@ -114,7 +55,7 @@ for (const kind of KINDS) {
       );
 
       await t.step("they find each other in a DHT of ours alone", async () => {
-        await using hub = new OwnNode([]);
+        await using hub = new OwnDhtNode([]);
         const site = { bootstrap: hub.endpoint, infoHash: theirs };
         await using announcer = new ForeignDhtNode(kind, {
           ...site,

@@ -85,6 +85,12 @@ export class Btget extends Child {
       .map((line) => JSON.parse(line));
   }
 
+  /** Where others can connect to it, once it has said so. */
+  get port(): number {
+    const record = this.records.find(({ type }) => type === "listening");
+    return Number(record?.port);
+  }
+
   /** How the download stood when it was last said. */
   get progress(): BtgetProgress | undefined {
     return this.records.findLast(isProgress);

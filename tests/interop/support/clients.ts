@@ -9,14 +9,16 @@
  */
 
 import { basename, join } from "@std/path";
+import { type Endpoint, formatEndpoint } from "../../../src/bytes/endpoint.ts";
+import { isMagnet } from "../../../src/metainfo/magnet.ts";
 import { missingProgram } from "../../support/conditional.ts";
 import { freePort } from "./loopback.ts";
 import { missingModule, modulePath } from "./node_modules.ts";
 
 /** What a client is told. */
 export interface ClientSite {
-  /** The torrent's file. */
-  torrentPath: string;
+  /** The torrent's file, or a magnet link to it. */
+  source: string;
   /** Where the payload lies, or shall be downloaded. */
   payload: string;
   /** Whether it lies there. */
@@ -27,8 +29,15 @@ export interface ClientSite {
   address: string;
   /** The port for peers. */
   port: number;
-  /** How fast it may send, in KiB per second; 0 stands for no limit. */
+  /**
+   * How fast a seeder may send, or libtorrent's leecher receive, in KiB per
+   * second; 0 stands for no limit.
+   */
   maxRate: number;
+  /** The node by which it finds into the DHT; it stays away if not given. */
+  bootstrap?: Endpoint | undefined;
+  /** A peer that it knows; for libtorrent only. */
+  knows?: Endpoint | undefined;
 }
 
 /** A kind of client. */
@@ -41,7 +50,12 @@ export interface ClientKind {
   missing: () => string[];
   /** Prepares its home, and gives the program with its arguments. */
   command: (site: ClientSite) => [program: string, ...args: string[]];
+  /** Gives it the link when it runs, if it takes none at its start. */
+  giveLink?: (site: ClientSite) => Promise<void>;
 }
+
+/** Where Transmission can be told what to do, at its own address. */
+const TRANSMISSION_RPC_PORT = 9091;
 
 /**
  * Transmission. It unchokes on a timer of 10 s: nothing moves before. It dials
@@ -51,7 +65,7 @@ export const TRANSMISSION: ClientKind = {
   name: "Transmission",
   mustBeDialled: true,
   missing: () => missingProgram("transmission-daemon"),
-  command({ torrentPath, payload, home, address, port, maxRate }) {
+  command({ source, payload, home, address, port, maxRate }) {
     const watched = `${home}/watched`;
     const settings = {
       "bind-address-ipv4": address,
@@ -63,7 +77,10 @@ export const TRANSMISSION: ClientKind = {
       "lpd-enabled": false,
       "pex-enabled": false,
       "utp-enabled": false,
-      "rpc-enabled": false,
+      "rpc-enabled": isMagnet(source),
+      "rpc-bind-address": address,
+      "rpc-port": TRANSMISSION_RPC_PORT,
+      "rpc-whitelist-enabled": false,
       "blocklist-enabled": false,
       "download-dir": payload,
       "incomplete-dir-enabled": false,
@@ -74,12 +91,29 @@ export const TRANSMISSION: ClientKind = {
       "speed-limit-up": maxRate,
     };
     Deno.mkdirSync(watched, { recursive: true });
-    Deno.copyFileSync(torrentPath, `${watched}/${basename(torrentPath)}`);
+    if (!isMagnet(source)) {
+      Deno.copyFileSync(source, `${watched}/${basename(source)}`);
+    }
     Deno.writeTextFileSync(`${home}/settings.json`, JSON.stringify(settings));
     return [
       "transmission-daemon",
       ...["--foreground", "--log-error", "--config-dir", home],
     ];
+  },
+  async giveLink({ source, address }) {
+    const url = `http://${address}:${TRANSMISSION_RPC_PORT}/transmission/rpc`;
+    const body = JSON.stringify({
+      method: "torrent-add",
+      arguments: { filename: source },
+    });
+    // It answers the first request with what the second must have.
+    const refused = await fetch(url, { method: "POST", body });
+    await refused.body?.cancel();
+    const name = "X-Transmission-Session-Id";
+    const headers = { [name]: refused.headers.get(name)! };
+    const answer = await fetch(url, { method: "POST", body, headers });
+    const { result } = await answer.json();
+    if (result !== "success") throw new Error(`Transmission says: ${result}`);
   },
 };
 
@@ -95,7 +129,7 @@ export const ARIA2: ClientKind = {
     `--listen-port=${site.port}`,
     `--max-upload-limit=${site.maxRate}K`,
     "--disable-ipv6=true",
-    "--enable-dht=false",
+    ...aria2Dht(site),
     "--enable-dht6=false",
     "--bt-enable-lpd=false",
     "--enable-peer-exchange=false",
@@ -105,9 +139,19 @@ export const ARIA2: ClientKind = {
     "--seed-ratio=0",
     "--summary-interval=0",
     "--console-log-level=warn",
-    site.torrentPath,
+    site.source,
   ],
 };
+
+function aria2Dht({ bootstrap, port, home }: ClientSite): string[] {
+  if (!bootstrap) return ["--enable-dht=false"];
+  return [
+    "--enable-dht=true",
+    `--dht-listen-port=${port}`,
+    `--dht-entry-point=${formatEndpoint(bootstrap)}`,
+    `--dht-file-path=${home}/dht.dat`,
+  ];
+}
 
 /** Debian's libtorrent has a binding for Debian's Python only. */
 export const PYTHON = "/usr/bin/python3";
@@ -131,8 +175,10 @@ export const LIBTORRENT: ClientKind = {
     PYTHON,
     join(import.meta.dirname!, "libtorrent_peer.py"),
     site.isSeeder ? "seed" : "leech",
-    ...[site.torrentPath, site.payload, site.address, `${site.port}`],
+    ...[site.source, site.payload, site.address, `${site.port}`],
     `${site.maxRate * 1024}`,
+    ...site.knows ? ["--peer", formatEndpoint(site.knows)] : [],
+    ...site.bootstrap ? ["--bootstrap", formatEndpoint(site.bootstrap)] : [],
   ],
 };
 
@@ -140,7 +186,7 @@ export const LIBTORRENT: ClientKind = {
 export const RTORRENT: ClientKind = {
   name: "rTorrent",
   missing: () => missingProgram("rtorrent"),
-  command({ torrentPath, payload, home, address, port, maxRate }) {
+  command({ source, payload, home, address, port, maxRate }) {
     const session = `${home}/session`;
     const settings = [
       // Without it, it wants a terminal.
@@ -154,7 +200,7 @@ export const RTORRENT: ClientKind = {
       `throttle.global_up.max_rate.set_kb = ${maxRate}`,
       "dht.mode.set = disable",
       "protocol.pex.set = no",
-      `load.start = ${torrentPath}`,
+      `load.start = ${source}`,
     ];
     Deno.mkdirSync(session, { recursive: true });
     Deno.writeTextFileSync(`${home}/rtorrent.rc`, `${settings.join("\n")}\n`);
@@ -167,7 +213,7 @@ export const QBITTORRENT: ClientKind = {
   name: "qBittorrent",
   missing: () => missingProgram("qbittorrent-nox"),
   command(
-    { torrentPath, payload, isSeeder, home, address, port, maxRate },
+    { source, payload, isSeeder, home, address, port, maxRate },
   ) {
     const folder = `${home}/qBittorrent/config`;
     const settings = String.raw`
@@ -200,7 +246,7 @@ WebUI\Port=${freePort(address)}
       `--save-path=${payload}`,
       "--skip-dialog=true",
       ...(isSeeder ? ["--skip-hash-check"] : []),
-      torrentPath,
+      source,
     ];
   },
 };
@@ -219,9 +265,9 @@ export const WEBTORRENT: ClientKind = {
     "node",
     join(import.meta.dirname!, "webtorrent_peer.mjs"),
     `${modulePath("webtorrent")}/index.js`,
-    // Its own address is no help: it takes the port on all of them.
-    ...[site.torrentPath, site.payload, `${freePort("0.0.0.0")}`],
+    ...[site.source, site.payload, `${site.port}`],
     `${site.maxRate * 1024}`,
+    ...site.bootstrap ? [formatEndpoint(site.bootstrap)] : [],
   ],
 };
 

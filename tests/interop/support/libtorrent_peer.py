@@ -2,24 +2,45 @@
 loopback only.
 
     libtorrent_peer.py seed|leech TORRENT FOLDER ADDRESS PORT BYTES_PER_SECOND
-                       [PEER_ADDRESS PEER_PORT]
+                       [--peer ADDRESS:PORT] [--bootstrap ADDRESS:PORT]
 
-0 bytes per second stands for no limit. A leecher says when it has everything,
-and how many seconds that took.
+TORRENT is a file or a magnet link. The limit is for what a seeder sends and a
+leecher receives; 0 stands for none. Without a node to bootstrap from there is
+no DHT. A leecher says when it has everything, and how many seconds that took.
 """
 
-import sys
+import argparse
 import time
 
 import libtorrent as lt
 
-role, torrent, folder, address, port, rate, *peer = sys.argv[1:]
+
+
+def endpoint(text):
+    host, _, port = text.rpartition(":")
+    return host, int(port)
+
+
+parser = argparse.ArgumentParser()
+for name in "role", "torrent", "folder", "address", "port":
+    parser.add_argument(name)
+parser.add_argument("rate", type=int)
+parser.add_argument("--peer", type=endpoint)
+parser.add_argument("--bootstrap", type=endpoint)
+args = parser.parse_args()
 
 session = lt.session({
-    "listen_interfaces": f"{address}:{port}",
+    "listen_interfaces": f"{args.address}:{args.port}",
     # Otherwise it would dial and announce from another address.
-    "outgoing_interfaces": address,
-    "enable_dht": False,
+    "outgoing_interfaces": args.address,
+    "enable_dht": args.bootstrap is not None,
+    "dht_bootstrap_nodes": "",
+    # All nodes are neighbours here, and have any id.
+    "dht_restrict_routing_ips": False,
+    "dht_restrict_search_ips": False,
+    "dht_ignore_dark_internet": False,
+    "dht_enforce_node_id": False,
+    "dht_prefer_verified_node_ids": False,
     "enable_lsd": False,
     "enable_upnp": False,
     "enable_natpmp": False,
@@ -31,7 +52,7 @@ session = lt.session({
     "listen_system_port_fallback": False,
     "alert_mask": lt.alert.category_t.status_notification,
     # connect_peer() would try encryption first, and come back a second later.
-    **({"out_enc_policy": 2} if peer else {}),
+    **({"out_enc_policy": 2} if args.peer else {}),
 })
 
 # All peers are local ones, which no limit holds for unless this says so:
@@ -40,22 +61,34 @@ classes = lt.ip_filter()
 classes.add_rule("0.0.0.0", "255.255.255.255", 1)
 session.set_peer_class_filter(classes)
 
-wanted = lt.add_torrent_params()
-wanted.ti = lt.torrent_info(torrent)
-wanted.save_path = folder
-if role == "seed":
+if args.bootstrap:
+    session.add_dht_node(args.bootstrap)
+if args.torrent.startswith("magnet:"):
+    wanted = lt.parse_magnet_uri(args.torrent)
+else:
+    wanted = lt.add_torrent_params()
+    wanted.ti = lt.torrent_info(args.torrent)
+wanted.save_path = args.folder
+if args.role == "seed":
     # Without this it would hash each piece when it is first asked for it.
     wanted.flags |= lt.torrent_flags.no_verify_files
     wanted.have_pieces = [True] * wanted.ti.num_pieces()
 wanted.flags &= ~(lt.torrent_flags.paused | lt.torrent_flags.auto_managed)
 handle = session.add_torrent(wanted)
-handle.set_upload_limit(int(rate))
-if peer:
-    handle.connect_peer((peer[0], int(peer[1])))
+if args.role == "seed":
+    handle.set_upload_limit(args.rate)
+else:
+    handle.set_download_limit(args.rate)
+if args.peer:
+    handle.connect_peer(args.peer)
 
-start = time.monotonic()
+start = announced_at = time.monotonic()
 while True:
     session.wait_for_alert(1000)
+    if args.bootstrap and time.monotonic() - announced_at > 2:
+        # Its first announce is over before it knows anybody.
+        announced_at = time.monotonic()
+        handle.force_dht_announce()
     for alert in session.pop_alerts():
-        if role == "leech" and isinstance(alert, lt.torrent_finished_alert):
+        if args.role == "leech" and isinstance(alert, lt.torrent_finished_alert):
             print(f"finished {time.monotonic() - start:.3f}", flush=True)

@@ -4,6 +4,8 @@
  * @module
  */
 
+import type { Endpoint } from "../../../src/bytes/endpoint.ts";
+
 /**
  * An address of 127.0.0.0/8 that surely nobody else uses: clients remember
  * each other by address, and refuse a second peer from the same one.
@@ -24,4 +26,21 @@ export function freshAddress(): string {
 export function freePort(hostname: string): number {
   using listener = Deno.listen({ hostname, port: 0 });
   return listener.addr.port;
+}
+
+/**
+ * Whether somebody takes connections.
+ *
+ * @param endpoint Where.
+ * @returns Whether one could be opened; it is closed at once.
+ */
+export async function isListening(endpoint: Endpoint): Promise<boolean> {
+  const { hostname, port } = endpoint;
+  try {
+    using _conn = await Deno.connect({ hostname, port });
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.ConnectionRefused) return false;
+    throw error;
+  }
 }

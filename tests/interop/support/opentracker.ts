@@ -8,7 +8,7 @@ import { encodeHex } from "@std/encoding/hex";
 import { decodeBencode, latin1 } from "../../../src/bytes/bencode.ts";
 import { TempFolder } from "../../support/temp_folder.ts";
 import { Child, waitUntil } from "./child.ts";
-import { freePort, freshAddress } from "./loopback.ts";
+import { freePort, freshAddress, isListening } from "./loopback.ts";
 
 /** The program. */
 export const OPENTRACKER = "opentracker";
@@ -108,12 +108,6 @@ export class OpenTracker implements AsyncDisposable {
     if (this.#child!.hasExited) {
       throw new Error(`opentracker has ended\n${this.#child!.log}`);
     }
-    try {
-      using _conn = await Deno.connect(this);
-      return true;
-    } catch (error) {
-      if (error instanceof Deno.errors.ConnectionRefused) return false;
-      throw error;
-    }
+    return await isListening(this);
   }
 }

@@ -8,6 +8,8 @@ import { assertEquals } from "@std/assert";
 import { encodeHex } from "@std/encoding/hex";
 import { basename } from "@std/path";
 import { Buffer } from "node:buffer";
+import type { Endpoint } from "../../../src/bytes/endpoint.ts";
+import { formatMagnet } from "../../../src/metainfo/magnet.ts";
 import {
   type MadeTorrent,
   makeTorrent,
@@ -18,7 +20,7 @@ import { TempFolder } from "../../support/temp_folder.ts";
 import { Btget, type BtgetProgram, type BtgetRecord } from "./btget.ts";
 import { Child, waitUntil } from "./child.ts";
 import type { ClientKind, ClientSite } from "./clients.ts";
-import { freePort, freshAddress } from "./loopback.ts";
+import { freePort, freshAddress, isListening } from "./loopback.ts";
 import { OpenTracker, type Scrape } from "./opentracker.ts";
 
 /** Hashing, joining the tracker and a slow machine together. */
@@ -31,7 +33,10 @@ const COMPARE_INTERVAL_MS = 250;
 export interface SwarmOptions {
   /** The torrent; its tracker is the swarm's. */
   recipe: TorrentRecipe;
-  /** The URLs of its trackers, each a tier; the swarm's own if not given. */
+  /**
+   * The URLs of its trackers, each a tier; the swarm's own if not given. With
+   * none of them nobody finds anybody without help.
+   */
   trackers?: (own: OpenTracker) => string[];
   /** The clients that have it. */
   seeders: readonly ClientKind[];
@@ -41,12 +46,32 @@ export interface SwarmOptions {
   maxRate?: number;
 }
 
+/** How a client joins a swarm. */
+export interface JoinOptions extends Pick<ClientSite, "bootstrap" | "knows"> {
+  /** Whether it has everything; it has nothing if not. */
+  isSeeder: boolean;
+  /** The link that it gets instead of the torrent's file. */
+  link?: string | undefined;
+  /** How fast it may send or receive, in KiB/s; without limit if not given. */
+  maxRate?: number | undefined;
+}
+
+/** What a magnet link to a swarm's torrent says beside its info hash. */
+export interface LinkOptions {
+  /** Whether it names the trackers. */
+  hasTrackers?: boolean;
+  /** The peers that it names. */
+  peers?: readonly Endpoint[];
+}
+
 /** Options for a run of btget in a swarm. */
 export interface BtgetRunOptions {
   /** The form of the program; its source if not given. */
   program?: BtgetProgram | undefined;
   /** What it shall do, if it is not to download. */
   subcommand?: string;
+  /** What it is to work on; the torrent's file if not given. */
+  source?: string;
   /** Arguments beside the torrent. */
   args?: readonly string[];
   /** The port that others can connect to; any free one if not given. */
@@ -88,10 +113,51 @@ export class Swarm implements AsyncDisposable {
   async start(): Promise<void> {
     const { infoHash } = this.made.metainfo;
     await this.#tracker.start([infoHash]);
-    const { seeders, leechers = [] } = this.#options;
-    for (const kind of seeders) this.#join(kind, { isSeeder: true });
+    const { seeders, leechers = [], maxRate } = this.#options;
+    for (const kind of seeders) this.#join(kind, { isSeeder: true, maxRate });
     for (const kind of leechers) this.#join(kind, { isSeeder: false });
-    await this.#announced();
+    await this.announced();
+  }
+
+  /**
+   * A magnet link to the torrent.
+   *
+   * @param options What it says.
+   * @returns The link.
+   */
+  link({ hasTrackers = false, peers }: LinkOptions = {}): string {
+    const { infoHash, announceTiers } = this.made.metainfo;
+    return formatMagnet({
+      infoHash,
+      announceTiers: hasTrackers ? announceTiers : undefined,
+      peers,
+    });
+  }
+
+  /** Where the clients listen, in the order in which they came. */
+  get endpoints(): Endpoint[] {
+    return this.#clients.map(({ site }) => ({
+      hostname: site.address,
+      port: site.port,
+    }));
+  }
+
+  /**
+   * Lets a client join, and waits until it can be connected to.
+   *
+   * @param kind The client.
+   * @param options How.
+   * @returns Where it listens.
+   */
+  async join(kind: ClientKind, options: JoinOptions): Promise<Endpoint> {
+    const client = this.#join(kind, options);
+    const { address: hostname, port } = client.site;
+    await waitUntil(async () => {
+      this.#checkClients();
+      return await isListening({ hostname, port });
+    }, { what: `${kind.name} to listen`, seconds: READY_SECONDS });
+    if (options.link) await kind.giveLink?.(client.site);
+    return { hostname, port };
   }
 
   /**
@@ -102,7 +168,7 @@ export class Swarm implements AsyncDisposable {
    */
   async leech(...leechers: readonly ClientKind[]): Promise<void> {
     for (const kind of leechers) this.#join(kind, { isSeeder: false });
-    await this.#announced();
+    await this.announced();
   }
 
   /**
@@ -121,6 +187,18 @@ export class Swarm implements AsyncDisposable {
         intervalMs: COMPARE_INTERVAL_MS,
       });
     }));
+  }
+
+  /** Waits until the tracker knows of all clients, and of those that seed. */
+  async announced(): Promise<void> {
+    if (this.made.metainfo.announceTiers.length === 0) return;
+    const seeders = this.#options.seeders.length + this.#seeds;
+    await waitUntil(async () => {
+      this.#checkClients();
+      const { complete, incomplete } = await this.scrape();
+      return complete >= seeders &&
+        complete + incomplete >= this.#clients.length + this.#seeds;
+    }, { what: "all clients to announce themselves", seconds: READY_SECONDS });
   }
 
   /** What everybody has written. */
@@ -162,10 +240,12 @@ export class Swarm implements AsyncDisposable {
     writePayload(this.made, folder);
     const btget = this.btget(folder, { subcommand: "seed", ...options });
     await btget.said(({ phase }) => phase === "seeding", "it serves");
-    await btget.said(
-      ({ type }) => type === "tracker_answered",
-      "the tracker's answer",
-    );
+    if (this.made.metainfo.announceTiers.length > 0) {
+      await btget.said(
+        ({ type }) => type === "tracker_answered",
+        "the tracker's answer",
+      );
+    }
     return btget;
   }
 
@@ -179,8 +259,8 @@ export class Swarm implements AsyncDisposable {
   btget(folder: string, options: BtgetRunOptions = {}): Btget {
     const { program, subcommand, args = [], listenPort = 0 } = options;
     const { fromStdin = false, beyondTrackers = false } = options;
-    const torrentPath = fromStdin ? undefined : this.torrentPath;
-    const source = torrentPath ?? "-";
+    const { source = fromStdin ? "-" : this.torrentPath } = options;
+    const torrentPath = source === this.torrentPath ? source : undefined;
     const btget = new Btget({
       program,
       folder,
@@ -222,32 +302,26 @@ export class Swarm implements AsyncDisposable {
     this.#folder[Symbol.dispose]();
   }
 
-  #join(kind: ClientKind, { isSeeder }: { isSeeder: boolean }): void {
+  #join(kind: ClientKind, options: JoinOptions): Client {
+    const { isSeeder, link, maxRate = 0, bootstrap, knows } = options;
     const number = this.#clients.length + 1;
     const address = freshAddress();
     const site = {
-      torrentPath: this.torrentPath,
+      source: link ?? this.torrentPath,
       payload: this.#folder.join(`payload${number}`),
       isSeeder,
       home: this.#folder.join(`home${number}`),
       address,
       port: freePort(address),
-      maxRate: isSeeder ? this.#options.maxRate ?? 0 : 0,
+      maxRate,
+      bootstrap,
+      knows,
     };
     Deno.mkdirSync(site.payload);
     if (isSeeder) writePayload(this.made, site.payload);
-    const child = startClient({ kind, site });
-    this.#clients.push({ kind, site, child });
-  }
-
-  async #announced(): Promise<void> {
-    const seeders = this.#options.seeders.length + this.#seeds;
-    await waitUntil(async () => {
-      this.#checkClients();
-      const { complete, incomplete } = await this.scrape();
-      return complete >= seeders &&
-        complete + incomplete >= this.#clients.length + this.#seeds;
-    }, { what: "all clients to announce themselves", seconds: READY_SECONDS });
+    const client = { kind, site, child: startClient({ kind, site }) };
+    this.#clients.push(client);
+    return client;
   }
 
   #checkClients(): void {

@@ -3,19 +3,21 @@
  * loopback only.
  *
  *     webtorrent_peer.mjs LIBRARY TORRENT FOLDER PORT BYTES_PER_SECOND
+ *                         [BOOTSTRAP_ADDRESS:PORT]
  *
- * 0 bytes per second stands for no limit.
+ * TORRENT is a file or a magnet link. 0 bytes per second stands for no limit.
+ * Without a node to bootstrap from there is no DHT.
  */
 
 import process from "node:process";
 
-const [library, torrent, folder, port, rate] = process.argv.slice(2);
+const [library, torrent, folder, port, rate, bootstrap] = process.argv.slice(2);
 const { default: WebTorrent } = await import(library);
 
 const client = new WebTorrent({
   torrentPort: Number(port),
   uploadLimit: Number(rate) || -1,
-  dht: false,
+  dht: bootstrap ? { bootstrap: [bootstrap] } : false,
   lsd: false,
   natUpnp: false,
   natPmp: false,
