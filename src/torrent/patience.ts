@@ -35,6 +35,10 @@ export interface FindingSituation {
   candidates: number;
   /** How many peers were dialled, or came. */
   tried: number;
+  /** How many peers were banned: they gave what is not the metadata. */
+  banned: number;
+  /** Whether any peer was ever connected. */
+  wasConnected: boolean;
   /** How many trackers there are. */
   trackers: number;
   /** How many trackers have answered. */
@@ -126,7 +130,7 @@ export class Patience {
    * @returns The error to end with.
    */
   giveUpFinding(situation: FindingSituation): GaveUpError {
-    const { peers, metadataPeers, tried } = situation;
+    const { peers, metadataPeers, tried, banned, wasConnected } = situation;
     const gaveUp = `Gave up after ${
       this.#timeoutMs / 1000
     } s without metadata:`;
@@ -137,10 +141,19 @@ export class Patience {
         `${gaveUp} none of the connected peers (${peers}) ${why}`,
       );
     }
+    if (banned > 0) {
+      return new GaveUpError(
+        "stalled",
+        `${gaveUp} what came is not what the link names, and nobody else has it`,
+      );
+    }
+    if (wasConnected) {
+      return new GaveUpError("stalled", `${gaveUp} no peer is connected`);
+    }
     if (tried > 0) {
       return new GaveUpError(
         "unreachable",
-        `${gaveUp} of ${tried} peers none could be reached`,
+        `${gaveUp} no peer could be reached (${tried} tried)`,
       );
     }
     if (situation.trackersAnswered > 0 || situation.dhtNodes > 0) {

@@ -320,6 +320,7 @@ export class Torrent implements ContactsHandler {
         if (patience.lasts(metadataBytes, now)) continue;
         throw patience.giveUpFinding({
           ...stats,
+          wasConnected: this.#contacts.wasConnected,
           trackerError: this.#contacts.trackerError,
         });
       }

@@ -5,7 +5,9 @@
  */
 
 import type { Endpoint } from "../../src/bytes/endpoint.ts";
+import type { DhtOptions } from "../../src/torrent/session.ts";
 import {
+  type Magnet,
   placeFiles,
   Session,
   type TorrentEvent,
@@ -19,6 +21,10 @@ import type { MadeTorrent } from "./make_torrent.ts";
 export interface RunOptions extends Partial<TorrentOptions> {
   /** Where the files go. */
   folder: string;
+  /** The link that it is known by; the torrent itself if not given. */
+  magnet?: Magnet | undefined;
+  /** Its part in the DHT; none if not given. */
+  dht?: DhtOptions | undefined;
   /** Peers to dial. */
   peers?: readonly Endpoint[];
   /** Stops the run. */
@@ -50,11 +56,12 @@ export async function runTorrent(
   made: MadeTorrent,
   options: RunOptions,
 ): Promise<RunResult> {
-  const { metainfo } = made;
-  await using session = new Session({ listenPorts: [0] });
-  const torrent = session.add(metainfo, {
-    places: () => placeFiles(metainfo, { folder: options.folder }),
-    trackers: trackersOf(metainfo, session).tiers,
+  const { magnet, dht, folder } = options;
+  const source = magnet ?? made.metainfo;
+  await using session = new Session({ listenPorts: [0], dht });
+  const torrent = session.add(source, {
+    places: (metainfo) => placeFiles(metainfo, { folder }),
+    trackers: trackersOf(source, session).tiers,
     maxPeers: 50,
     canRead: true,
     canWrite: true,
