@@ -85,6 +85,12 @@ async function withDht(
   });
 }
 
+/** Where a client is according to the DHT. */
+function announced(kind: ClientKind, peer: Endpoint): Endpoint {
+  // It listens everywhere, and its packets come from here.
+  return kind === WEBTORRENT ? { ...peer, hostname: "127.0.0.1" } : peer;
+}
+
 /** Waits until the DHT knows of a peer. */
 async function isKnown(
   { made }: Swarm,
@@ -109,12 +115,8 @@ for (const kind of NODES) {
     ],
     async fn() {
       await withDht(async (swarm, bootstrap) => {
-        const own = await swarm.join(kind, { isSeeder: true, bootstrap });
-        // It listens everywhere, and its packets come from here.
-        const peer = kind === WEBTORRENT
-          ? { ...own, hostname: "127.0.0.1" }
-          : own;
-        await isKnown(swarm, { peer, bootstrap });
+        const peer = await swarm.join(kind, { isSeeder: true, bootstrap });
+        await isKnown(swarm, { peer: announced(kind, peer), bootstrap });
         const records = await swarm.download({
           source: swarm.link(),
           beyondTrackers: true,
@@ -136,19 +138,21 @@ for (const kind of NODES) {
     ],
     async fn() {
       await withDht(async (swarm, bootstrap) => {
-        const btget = await swarm.seed({
+        const leech = { isSeeder: false, link: swarm.link() };
+        if (kind.mustBeDialled) {
+          const peer = await swarm.join(kind, { ...leech, bootstrap });
+          await isKnown(swarm, { peer: announced(kind, peer), bootstrap });
+        }
+        const { port } = await swarm.seed({
           beyondTrackers: true,
           args: dhtArgs(bootstrap),
         });
-        const port = btget.port;
-        const peer = { hostname: "127.0.0.1", port };
-        await isKnown(swarm, { peer, bootstrap });
-        await swarm.join(kind, {
-          isSeeder: false,
-          link: swarm.link(),
-          // Nobody else is known to it.
-          bootstrap: peer,
-        });
+        if (!kind.mustBeDialled) {
+          const peer = { hostname: "127.0.0.1", port };
+          await isKnown(swarm, { peer, bootstrap });
+          // Nobody but us is known to it.
+          await swarm.join(kind, { ...leech, bootstrap: peer });
+        }
         await swarm.completed({ seconds: 60 });
       });
     },
