@@ -36,13 +36,16 @@ const STRANGERS: ReadonlySet<PeerSource> = new Set(["dht", "pex", "lsd"]);
 export interface Candidate {
   /** Where it listens. */
   readonly endpoint: Endpoint;
-  /** Who named it first. */
+  /** Who named it: if several did, the one whose word counts most. */
   readonly source: PeerSource;
   /** The peer id that a tracker promised, if any. */
   readonly peerId: Uint8Array | undefined;
 }
 
 interface Entry extends Candidate {
+  source: PeerSource;
+  /** Whether it goes for good as soon as it is idle. */
+  isForgotten: boolean;
   state: "idle" | "dialling" | "connected";
   /** Attempts and connections in a row that came to nothing. */
   failures: number;
@@ -51,6 +54,9 @@ interface Entry extends Candidate {
   /** Among equals the lowest is first. */
   lot: number;
 }
+
+/** Whose word counts more than that of all others, the most first. */
+const TRUSTED: readonly PeerSource[] = ["user", "tracker"];
 
 /** rain keeps 2,000, libtorrent 3,000; trackers name 50 to 200 at a time. */
 const MAX_CANDIDATES = 2000;
@@ -173,8 +179,11 @@ export class PeerList {
     const known = this.#entries.get(key);
     if (known) {
       // Named again by the user or a tracker: it may have come back.
-      const most = isStranger ? Infinity : MAX_FAILURES - 1;
-      known.failures = Math.min(known.failures, most);
+      known.failures = Math.min(known.failures, MAX_FAILURES - 1);
+      known.isForgotten = false;
+      known.source = TRUSTED.find((source) =>
+        source === options.source || source === known.source
+      ) ?? known.source;
       return false;
     }
     if (isStranger && this.#givenUp.has(key)) return false;
@@ -186,6 +195,7 @@ export class PeerList {
       endpoint,
       source: options.source,
       peerId: options.peerId,
+      isForgotten: false,
       state: "idle",
       failures: 0,
       notBefore: 0,
@@ -227,12 +237,13 @@ export class PeerList {
    * A connection to an endpoint stands.
    *
    * @param endpoint The other end.
-   * @returns Whether there was none: a second one is not needed.
+   * @returns Whether it may stay: a second one is not needed, and one that was
+   * forgotten meanwhile is not wanted.
    */
   connected(endpoint: Endpoint): boolean {
     const key = formatEndpoint(endpoint);
     const entry = this.#entries.get(key);
-    if (entry?.state === "connected") return false;
+    if (entry?.state === "connected" || entry?.isForgotten) return false;
     if (entry) {
       entry.state = "connected";
     } else {
@@ -240,6 +251,7 @@ export class PeerList {
         endpoint,
         source: "incoming",
         peerId: undefined,
+        isForgotten: false,
         state: "connected",
         failures: 0,
         notBefore: 0,
@@ -274,7 +286,7 @@ export class PeerList {
     const key = formatEndpoint(endpoint);
     const entry = this.#entries.get(key);
     if (!entry) return;
-    if (entry.source === "incoming") {
+    if (entry.source === "incoming" || entry.isForgotten) {
       // The port of a connection to us is not one where the peer listens.
       this.#entries.delete(key);
     } else if (wasUseful) {
@@ -287,23 +299,24 @@ export class PeerList {
   }
 
   /**
-   * Forgets candidates that are not connected.
+   * Forgets candidates; those that are being dialled or connected, as soon as
+   * that has ended.
    *
    * @param sources Who named them.
    */
   forget(...sources: PeerSource[]): void {
-    for (const [key, { source, state }] of this.#entries) {
-      if (state === "idle" && sources.includes(source)) {
-        this.#entries.delete(key);
-      }
+    for (const [key, entry] of this.#entries) {
+      if (!sources.includes(entry.source)) continue;
+      if (entry.state === "idle") this.#entries.delete(key);
+      else entry.isForgotten = true;
     }
   }
 
   /**
-   * Who named a candidate first.
+   * Who named a candidate.
    *
    * @param endpoint Its endpoint.
-   * @returns Who, or `undefined` if nobody did.
+   * @returns Who, as far as it counts, or `undefined` if nobody did.
    */
   sourceOf(endpoint: Endpoint): PeerSource | undefined {
     return this.#entries.get(formatEndpoint(endpoint))?.source;
@@ -367,11 +380,11 @@ export class PeerList {
   #backOff(entry: Entry, now: number): void {
     entry.state = "idle";
     entry.failures++;
-    const patience = STRANGERS.has(entry.source)
-      ? MAX_STRANGER_FAILURES
-      : MAX_FAILURES;
-    if (entry.failures >= patience && entry.source !== "user") {
-      return this.#giveUp(formatEndpoint(entry.endpoint));
+    const isHopeless = entry.failures >= MAX_FAILURES &&
+      entry.source !== "user";
+    if (isHopeless || entry.isForgotten) {
+      this.#entries.delete(formatEndpoint(entry.endpoint));
+      return;
     }
     const pause = FIRST_PAUSE_MS * 2 ** (entry.failures - 1);
     // Whoever failed together should not come back together.

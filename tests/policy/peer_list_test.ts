@@ -461,23 +461,51 @@ Deno.test("PeerList.forget() keeps those of others, and who is connected", () =>
   assertEquals(list.connected(connected!), false);
 });
 
-Deno.test("PeerList gives up soon whom strangers name, and for good", () => {
-  for (const source of ["dht", "pex", "lsd"] as const) {
+Deno.test("PeerList.forget() never gives those again who are still on their way", async (t) => {
+  const later = 1e9;
+  const forgotten = () => {
     const list = new PeerList({ random: () => 0 });
-    const endpoint = { hostname: "192.0.2.1", port: 1 };
-    let now = 0;
-    let dialled = 0;
-    for (let i = 0; i < 20; i++) {
-      list.add(endpoint, { source });
-      now += 3_600_000;
-      if (!list.next(now)) continue;
-      dialled++;
-      list.failed(endpoint, now);
-    }
-    assertEquals(dialled, 2, source);
-
-    // A tracker's word counts again.
-    assert(list.add(endpoint, { source: "tracker" }));
-    assertEquals(list.next(now)?.endpoint, endpoint);
+    list.add(A, { source: "dht" });
+    assertEquals(list.next(0)?.endpoint, A);
+    return list;
+  };
+  await t.step("who is dialled, in vain", () => {
+    const list = forgotten();
+    list.forget("dht");
+    list.failed(A, 0);
+    assertEquals([list.size, list.next(later)], [0, undefined]);
+  });
+  await t.step("who is dialled, and reached", () => {
+    const list = forgotten();
+    list.forget("dht");
+    assertEquals(list.connected(A), false);
+    list.failed(A, 0);
+    assertEquals([list.size, list.next(later)], [0, undefined]);
+  });
+  for (const wasUseful of [true, false]) {
+    await t.step(`who was ${wasUseful ? "useful" : "of no use"}`, () => {
+      const list = forgotten();
+      assertEquals(list.connected(A), true);
+      list.forget("dht");
+      list.disconnected(A, { wasUseful, now: 0 });
+      assertEquals([list.size, list.next(later)], [0, undefined]);
+    });
   }
+  await t.step("but who is named again", () => {
+    const list = forgotten();
+    list.forget("dht");
+    list.add(A, { source: "tracker" });
+    list.failed(A, 0);
+    assertEquals(list.next(later)?.source, "tracker");
+  });
+});
+
+Deno.test("PeerList.add() takes the word of the user first, then of trackers", () => {
+  const sources = ["pex", "tracker", "dht", "user", "tracker"] as const;
+  const list = new PeerList({ random: () => 0 });
+  const known = sources.map((source) => {
+    list.add(A, { source });
+    return list.sourceOf(A);
+  });
+  assertEquals(known, ["pex", "tracker", "tracker", "user", "user"]);
 });
