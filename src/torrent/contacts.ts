@@ -31,8 +31,17 @@ import type { TransferLimits, TransferServices } from "./options.ts";
 import { Swarm } from "./swarm.ts";
 import { delay } from "@std/async/delay";
 
+/**
+ * What trackers are told when nobody can connect to us: they refuse 0, and
+ * nobody is reached at 1.
+ */
+const NO_PORT = 1;
+
 /** How often it is looked whom to tell of whom. */
 const EXCHANGE_INTERVAL_MS = 5_000;
+
+/** Who downloads from fewer peers than that asks the DHT again soon. */
+const FEW_PEERS = 5;
 
 /** Who may name peers of a torrent that is not private. */
 const BEYOND_TRACKERS: readonly PeerSource[] = ["dht", "pex", "lsd"];
@@ -126,7 +135,7 @@ export class Contacts {
       identity: {
         infoHash,
         peerId: services.peerId,
-        port: services.port,
+        port: services.port ?? NO_PORT,
         key: services.trackerKey,
       },
       totals: options.totals,
@@ -267,9 +276,18 @@ export class Contacts {
         random: Math.random,
       });
       tasks.spawn((signal) => announcer.run({ signal }));
+      tasks.spawn((signal) => this.#hurry(announcer, signal));
     }
     tasks.spawn((signal) => this.#exchangePeers(signal));
     await tasks.join();
+  }
+
+  async #hurry(announcer: DhtAnnouncer, signal: AbortSignal): Promise<void> {
+    while (true) {
+      await delay(EXCHANGE_INTERVAL_MS, { signal });
+      if (this.#options.isSeed()) continue;
+      if (this.swarm.peers.size < FEW_PEERS) announcer.wake();
+    }
   }
 
   async #exchangePeers(signal: AbortSignal): Promise<void> {
@@ -288,8 +306,8 @@ export class Contacts {
     this.#wasConnected = true;
     this.#tried++;
     this.#options.handler.onConnected(peer);
-    const { dht, port } = this.#options.services;
-    if (dht && peer.supportsDht && !this.#withdrawn.signal.aborted) {
+    const { dhtPort: port } = this.#options.services;
+    if (port && peer.supportsDht && !this.#withdrawn.signal.aborted) {
       peer.send({ type: "port", port });
     }
     this.#options.emit({
@@ -360,7 +378,7 @@ export class Contacts {
     const { peers, warning, externalAddress } = outcome.response;
     this.#trackersAnswered.add(tracker);
     if (externalAddress !== undefined) {
-      const { port } = this.#options.services;
+      const { port = NO_PORT } = this.#options.services;
       this.candidates.seenAt({ hostname: externalAddress, port });
     }
     for (const { endpoint, peerId } of peers) {

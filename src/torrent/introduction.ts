@@ -45,8 +45,8 @@ export const OUR_EXTENSIONS = { ut_metadata: 1, ut_pex: 2 } as const;
 export interface Introduction {
   /** The pieces that we have. */
   have: Bitfield;
-  /** The port we listen on. */
-  port: number;
+  /** The port we listen on, if we do. */
+  port: number | undefined;
   /** How long the metadata is, in bytes, if it is here. */
   metadataSize: number | undefined;
   /** Whether we exchange peers; not for private torrents. */

@@ -19,14 +19,14 @@ export interface TransferServices {
   peerId: Uint8Array;
   /** What proves to trackers that we are who we were. */
   trackerKey: string;
-  /** The port that trackers are told. */
-  port: number;
+  /** The port that others can connect to, if there is one. */
+  port: number | undefined;
   /** What opens connections. */
   dial: Dialer;
   /** Our node in the DHT, if we have one. */
-  dht?: DhtNode | undefined;
-  /** What finds peers in the local network, if that is wanted. */
-  lsd?: LocalDiscovery | undefined;
+  dht?: Pick<DhtNode, "addNode" | "getPeers" | "stats"> | undefined;
+  /** The port of that node. */
+  dhtPort?: number | undefined;
   /** How fast all peers may send to us, in bytes per second, if limited. */
   maxDownloadRate?: number | undefined;
   /** How many connections the other torrents leave us. */

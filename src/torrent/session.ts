@@ -27,12 +27,6 @@ import { encodeHex } from "@std/encoding/hex";
 /** Connections that have not said anything yet; the oldest goes for a new one. */
 const MAX_SILENT = 64;
 
-/**
- * What trackers are told when nobody can connect to us: they refuse 0, and
- * nobody is reached at 1.
- */
-const NO_PORT = 1;
-
 /** As many as other clients have for all torrents. */
 const DEFAULT_MAX_PEERS = 200;
 
@@ -176,16 +170,17 @@ export class Session implements AsyncDisposable {
   ): Torrent | undefined {
     const key = encodeHex(source.infoHash);
     if (this.#torrents.has(key)) return undefined;
+    const dht = isPrivate(source) ? undefined : this.dht;
     const torrent = new Torrent(source, {
       ...options,
       services: {
         peerId: this.#peerId,
         trackerKey: this.#trackerKey,
-        port: this.port ?? NO_PORT,
+        port: this.port,
         dial: async (endpoint, options) =>
           throttle(await dialTcp(endpoint, options), this.#limits),
-        dht: isPrivate(source) ? undefined : this.dht,
-        lsd: isPrivate(source) ? undefined : this.lsd,
+        dht,
+        dhtPort: dht && this.udpSocket().port,
         maxDownloadRate: this.#maxDownloadRate,
         announceSlots: this.#announceSlots,
         seats: {
