@@ -23,6 +23,7 @@ import { TaskGroup } from "../task_group.ts";
 import { EXTENSION_HANDSHAKE_ID } from "../wire/extension_handshake.ts";
 import type { Handshake } from "../wire/handshake.ts";
 import type { Message } from "../wire/message.ts";
+import { UT_PEX } from "../wire/ut_pex.ts";
 import { Contacts, type ContactsHandler } from "./contacts.ts";
 import type { TorrentEvent, TorrentPhase, TorrentStats } from "./events.ts";
 import { Finding } from "./finding.ts";
@@ -334,7 +335,11 @@ export class Torrent implements ContactsHandler {
     this.#metainfo = metainfo;
     this.#contacts.learn(metainfo);
     for (const peer of this.#contacts.peers) {
-      tell(peer, { metadataSize: this.#metadata.length });
+      tell(peer, {
+        metadataSize: this.#metadata.length,
+        // What was offered is taken back (BEP 10, 27).
+        messages: new Map(metainfo.isPrivate ? [[UT_PEX, 0]] : []),
+      });
     }
     this.#emit({ type: "metadata" });
     return metainfo;

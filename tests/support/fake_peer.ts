@@ -9,6 +9,10 @@ import { Bitfield } from "../../src/bytes/bitfield.ts";
 import type { Endpoint } from "../../src/bytes/endpoint.ts";
 import type { Block } from "../../src/metainfo/layout.ts";
 import {
+  decodeExtensionHandshake,
+  EXTENSION_HANDSHAKE_ID,
+} from "../../src/wire/extension_handshake.ts";
+import {
   decodeHandshake,
   encodeHandshake,
   type Handshake,
@@ -52,6 +56,8 @@ export class FakeConnection {
   theirs: Handshake | undefined;
   /** Every message that came, without the requests. */
   readonly received: Message[] = [];
+  /** The extensions of every extension handshake that came, and their ids. */
+  readonly extensions: ReadonlyMap<string, number>[] = [];
   /** Every block that was asked for. */
   readonly requests: Block[] = [];
   readonly #conn: Deno.TcpConn;
@@ -221,6 +227,12 @@ export class FakePeer implements AsyncDisposable {
       for (const message of decoder.push(buffer.subarray(0, count))) {
         if (message.type === "request") connection.requests.push(message);
         else connection.received.push(message);
+        if (
+          message.type === "extended" && message.id === EXTENSION_HANDSHAKE_ID
+        ) {
+          const { messages } = decodeExtensionHandshake(message.payload);
+          connection.extensions.push(messages);
+        }
         await this.#behaviour.onMessage?.(message, connection);
         await this.#answer(message, connection);
       }

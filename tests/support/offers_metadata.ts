@@ -6,7 +6,6 @@
  */
 
 import {
-  decodeExtensionHandshake,
   encodeExtensionHandshake,
   EXTENSION_HANDSHAKE_ID,
   type ExtensionHandshake,
@@ -19,7 +18,7 @@ import {
   type MetadataMessage,
   UT_METADATA,
 } from "../../src/wire/ut_metadata.ts";
-import type { Behaviour, FakeConnection } from "./fake_peer.ts";
+import type { Behaviour } from "./fake_peer.ts";
 import { answerFrom } from "./metadata_scene.ts";
 
 /** Under which id the peer takes metadata messages: another than ours. */
@@ -70,8 +69,6 @@ export function offersMetadata(offer: MetadataOffer): Behaviour {
     greeting = (bitfield) => [{ type: "bitfield", bitfield }],
   } = offer;
   const right = answerFrom(metadata);
-  /** Under which id each other end takes metadata messages. */
-  const ids = new WeakMap<FakeConnection, number>();
   return {
     reserved: ourReserved(),
     greeting: (bitfield) => [
@@ -83,17 +80,10 @@ export function offersMetadata(offer: MetadataOffer): Behaviour {
       }),
     ],
     async onMessage(message, connection) {
-      if (message.type !== "extended") return;
-      const { payload } = message;
-      if (message.id === EXTENSION_HANDSHAKE_ID) {
-        const { messages } = decodeExtensionHandshake(payload);
-        const id = messages.get(UT_METADATA);
-        if (id !== undefined) ids.set(connection, id);
-      }
-      const request = message.id === METADATA_ID
-        ? decodeMetadataMessage(payload)
-        : undefined;
-      const id = ids.get(connection);
+      if (message.type !== "extended" || message.id !== METADATA_ID) return;
+      const request = decodeMetadataMessage(message.payload);
+      const id = connection.extensions
+        .flatMap((messages) => messages.get(UT_METADATA) ?? []).at(0);
       if (request?.type !== "request" || id === undefined) return;
       const { piece } = request;
       const given = answer(piece, right(piece)!);

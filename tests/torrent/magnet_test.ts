@@ -483,3 +483,16 @@ Deno.test("Torrent fetches nothing by a link that lies on disk", async () => {
   assertEquals(phases, ["finding", "checking", "complete"]);
   assertEquals(stats.receivedBytes, 0);
 });
+
+Deno.test("Torrent takes back its offer to exchange peers when it turns out to be private", async () => {
+  const made = makeTorrent({ files: 100 * KIB, info: { private: 1 } });
+  await using crowd = new Crowd(made, [{}]);
+  const { error } = await runMagnet(made, { peers: crowd.endpoints });
+  assertEquals(error, undefined);
+  const [connection] = crowd.peers[0]!.connections;
+  assertEquals(connection!.extensions, [
+    new Map([["ut_metadata", 1], ["ut_pex", 2]]),
+    new Map([["ut_pex", 0]]),
+    new Map(),
+  ]);
+});
