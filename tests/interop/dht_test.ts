@@ -1,6 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { formatEndpoint } from "../../src/bytes/endpoint.ts";
 import { conditionalTest } from "../support/conditional.ts";
+import { OwnDhtNode } from "../support/own_dht_node.ts";
 import { LIBTORRENT } from "./support/clients.ts";
 import {
   BITTORRENT_DHT,
@@ -8,7 +9,7 @@ import {
   ForeignDhtNode,
   LIBTORRENT_DHT,
 } from "./support/dht_nodes.ts";
-import { OwnDhtNode } from "./support/own_dht_node.ts";
+import { freshAddress } from "./support/loopback.ts";
 
 const KINDS: DhtNodeKind[] = [
   { ...LIBTORRENT_DHT, missing: LIBTORRENT.missing },
@@ -29,7 +30,9 @@ for (const kind of KINDS) {
         infoHash: theirs,
       });
       await first.said("ready");
-      await using own = new OwnDhtNode([first.endpoint]);
+      await using own = new OwnDhtNode([first.endpoint], {
+        hostname: freshAddress(),
+      });
 
       await t.step("we find whom they have announced", async () => {
         await using announcer = new ForeignDhtNode(kind, {
@@ -55,7 +58,7 @@ for (const kind of KINDS) {
       );
 
       await t.step("they find each other in a DHT of ours alone", async () => {
-        await using hub = new OwnDhtNode([]);
+        await using hub = new OwnDhtNode([], { hostname: freshAddress() });
         const site = { bootstrap: hub.endpoint, infoHash: theirs };
         await using announcer = new ForeignDhtNode(kind, {
           ...site,

@@ -3,6 +3,7 @@ import { encodeHex } from "@std/encoding/hex";
 import { type Endpoint, formatEndpoint } from "../../src/bytes/endpoint.ts";
 import { parseMetainfo } from "../../src/metainfo/metainfo.ts";
 import { conditionalTest, missingProgram } from "../support/conditional.ts";
+import { OwnDhtNode } from "../support/own_dht_node.ts";
 import { TempFolder } from "../support/temp_folder.ts";
 import { type BtgetRecord, isProgress } from "./support/btget.ts";
 import {
@@ -16,8 +17,8 @@ import {
 } from "./support/clients.ts";
 import { ForeignDhtNode, LIBTORRENT_DHT } from "./support/dht_nodes.ts";
 import { isConnectionTo, MULTI_FILE } from "./support/downloads.ts";
+import { freshAddress } from "./support/loopback.ts";
 import { OPENTRACKER } from "./support/opentracker.ts";
-import { OwnDhtNode } from "./support/own_dht_node.ts";
 import { assertFiles, type Swarm, withSwarm } from "./support/swarm.ts";
 
 /** The exit status of a run that was stopped. */
@@ -96,7 +97,9 @@ async function isKnown(
   { made }: Swarm,
   { peer, bootstrap }: { peer: Endpoint; bootstrap: Endpoint },
 ): Promise<void> {
-  await using node = new OwnDhtNode([bootstrap]);
+  await using node = new OwnDhtNode([bootstrap], {
+    hostname: freshAddress(),
+  });
   assert(await node.finds(made.metainfo.infoHash, peer), "it is in the DHT");
 }
 

@@ -4,21 +4,20 @@
  * @module
  */
 
-import { type Endpoint, formatEndpoint } from "../../../src/bytes/endpoint.ts";
-import { DhtNode } from "../../../src/dht/dht_node.ts";
-import { UdpSocket } from "../../../src/net/udp.ts";
-import { TaskGroup } from "../../../src/task_group.ts";
-import { freshAddress } from "./loopback.ts";
+import { type Endpoint, formatEndpoint } from "../../src/bytes/endpoint.ts";
+import { DhtNode } from "../../src/dht/dht_node.ts";
+import { UdpSocket } from "../../src/net/udp.ts";
+import { TaskGroup } from "../../src/task_group.ts";
 import { delay } from "@std/async/delay";
 
 /** Others announce themselves when they find the time. */
 const PATIENCE_MS = 25_000;
 const PAUSE_MS = 250;
 
-/** A node that runs, on an address of its own. */
+/** A node that runs. */
 export class OwnDhtNode implements AsyncDisposable {
-  readonly #hostname = freshAddress();
-  readonly #socket = UdpSocket.open({ hostname: this.#hostname, ports: [0] });
+  readonly #hostname: string;
+  readonly #socket: UdpSocket;
   readonly #tasks = new TaskGroup();
   readonly #node: DhtNode;
 
@@ -26,8 +25,14 @@ export class OwnDhtNode implements AsyncDisposable {
    * Starts a node.
    *
    * @param bootstrap Where it finds in.
+   * @param options Its address; 127.0.0.1 if not given.
    */
-  constructor(bootstrap: readonly Endpoint[]) {
+  constructor(
+    bootstrap: readonly Endpoint[],
+    { hostname = "127.0.0.1" }: { hostname?: string } = {},
+  ) {
+    this.#hostname = hostname;
+    this.#socket = UdpSocket.open({ hostname, ports: [0] });
     const node = this.#node = new DhtNode({ socket: this.#socket, bootstrap });
     this.#tasks.spawn((signal) => node.run({ signal }));
   }
