@@ -259,10 +259,10 @@ async function downloadOne(
       await torrent.run({ signal: AbortSignal.any([signal, refused.signal]) });
     } finally {
       await listening;
-      const kept = await keepTorrent(torrent, command);
-      if (command.isMetadataOnly) result.message = kept && `wrote ${kept}`;
       result.name = torrent.name;
       result.stats = torrent.stats();
+      const kept = await keepTorrent(torrent, command);
+      if (command.isMetadataOnly) result.message = kept && `wrote ${kept}`;
     }
     const { pieceCount, verifiedPieces } = result.stats;
     if (command.isCheckOnly && verifiedPieces < pieceCount) {
