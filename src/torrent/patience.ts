@@ -45,6 +45,8 @@ export interface FindingSituation {
   trackersAnswered: number;
   /** Why the last tracker that failed did. */
   trackerError: string | undefined;
+  /** Whether the DHT is asked too. */
+  usesDht: boolean;
   /** How many nodes of the DHT are known. */
   dhtNodes: number;
 }
@@ -159,7 +161,11 @@ export class Patience {
     if (situation.trackersAnswered > 0 || situation.dhtNodes > 0) {
       return new GaveUpError("stalled", `${gaveUp} nobody has the torrent`);
     }
-    const why = situation.trackerError ?? "there is nobody to ask";
+    const reasons = [
+      situation.trackerError,
+      situation.usesDht ? "no node of the DHT answers" : undefined,
+    ].filter((reason) => reason !== undefined);
+    const why = reasons.join(", and ") || "there is nobody to ask";
     return new GaveUpError("unreachable", `${gaveUp} ${why}`);
   }
 }

@@ -322,6 +322,7 @@ export class Torrent implements ContactsHandler {
         throw patience.giveUpFinding({
           ...stats,
           wasConnected: this.#contacts.wasConnected,
+          usesDht: this.#services.dht !== undefined,
           trackerError: this.#contacts.trackerError,
         });
       }
