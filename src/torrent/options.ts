@@ -27,6 +27,8 @@ export interface TransferServices {
   dht?: Pick<DhtNode, "addNode" | "getPeers" | "stats"> | undefined;
   /** The port of that node. */
   dhtPort?: number | undefined;
+  /** What finds peers in the local network, if that is wanted. */
+  lsd?: Pick<LocalDiscovery, "announce"> | undefined;
   /** How fast all peers may send to us, in bytes per second, if limited. */
   maxDownloadRate?: number | undefined;
   /** How many connections the other torrents leave us. */

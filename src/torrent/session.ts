@@ -181,6 +181,7 @@ export class Session implements AsyncDisposable {
           throttle(await dialTcp(endpoint, options), this.#limits),
         dht,
         dhtPort: dht && this.udpSocket().port,
+        lsd: isPrivate(source) ? undefined : this.lsd,
         maxDownloadRate: this.#maxDownloadRate,
         announceSlots: this.#announceSlots,
         seats: {
