@@ -179,7 +179,8 @@ export class PeerList {
     const known = this.#entries.get(key);
     if (known) {
       // Named again by the user or a tracker: it may have come back.
-      known.failures = Math.min(known.failures, MAX_FAILURES - 1);
+      const most = isStranger ? Infinity : MAX_FAILURES - 1;
+      known.failures = Math.min(known.failures, most);
       known.isForgotten = false;
       known.source = TRUSTED.find((source) =>
         source === options.source || source === known.source
@@ -380,11 +381,13 @@ export class PeerList {
   #backOff(entry: Entry, now: number): void {
     entry.state = "idle";
     entry.failures++;
-    const isHopeless = entry.failures >= MAX_FAILURES &&
-      entry.source !== "user";
-    if (isHopeless || entry.isForgotten) {
-      this.#entries.delete(formatEndpoint(entry.endpoint));
-      return;
+    const key = formatEndpoint(entry.endpoint);
+    if (entry.isForgotten) return void this.#entries.delete(key);
+    const patience = STRANGERS.has(entry.source)
+      ? MAX_STRANGER_FAILURES
+      : MAX_FAILURES;
+    if (entry.failures >= patience && entry.source !== "user") {
+      return this.#giveUp(key);
     }
     const pause = FIRST_PAUSE_MS * 2 ** (entry.failures - 1);
     // Whoever failed together should not come back together.

@@ -509,3 +509,24 @@ Deno.test("PeerList.add() takes the word of the user first, then of trackers", (
   });
   assertEquals(known, ["pex", "tracker", "tracker", "user", "user"]);
 });
+
+Deno.test("PeerList gives up soon whom strangers name, and for good", () => {
+  for (const source of ["dht", "pex", "lsd"] as const) {
+    const list = new PeerList({ random: () => 0 });
+    const endpoint = { hostname: "192.0.2.1", port: 1 };
+    let now = 0;
+    let dialled = 0;
+    for (let i = 0; i < 20; i++) {
+      list.add(endpoint, { source });
+      now += 3_600_000;
+      if (!list.next(now)) continue;
+      dialled++;
+      list.failed(endpoint, now);
+    }
+    assertEquals(dialled, 2, source);
+
+    // A tracker's word counts again.
+    assert(list.add(endpoint, { source: "tracker" }));
+    assertEquals(list.next(now)?.endpoint, endpoint);
+  }
+});
