@@ -27,7 +27,7 @@ import type { Message } from "../wire/message.ts";
 import { encodePexMessage, PEX_FLAG, UT_PEX } from "../wire/ut_pex.ts";
 import type { TorrentEvent } from "./events.ts";
 import { OUR_EXTENSIONS, ourHandshake } from "./introduction.ts";
-import type { TransferLimits, TransferServices } from "./options.ts";
+import type { DhtPart, TransferLimits, TransferServices } from "./options.ts";
 import { Swarm } from "./swarm.ts";
 import { delay } from "@std/async/delay";
 
@@ -96,6 +96,7 @@ export class Contacts {
   /** Ends what goes beyond trackers: a private torrent has nothing of it. */
   readonly #withdrawn = new AbortController();
   readonly #trackersAnswered = new Set<string>();
+  #dht: DhtPart | undefined;
   #trackerError: string | undefined;
   #wasConnected = false;
   #tried = 0;
@@ -170,9 +171,8 @@ export class Contacts {
 
   /** How many nodes of the DHT are known. */
   get dhtNodes(): number {
-    const { dht } = this.#options.services;
-    if (!dht) return 0;
-    const { ipv4, ipv6 } = dht.stats();
+    if (!this.#dht) return 0;
+    const { ipv4, ipv6 } = this.#dht.node.stats();
     return ipv4.nodes + ipv6.nodes;
   }
 
@@ -262,13 +262,12 @@ export class Contacts {
       signal: AbortSignal.any([signal, withdrawn]),
     });
     if (withdrawn.aborted) return;
-    const { infoHash, nodes, services, isSeed } = this.#options;
-    const { dht, lsd, port } = services;
-    using _announced = lsd?.announce(infoHash);
-    if (dht) {
-      for (const node of nodes) dht.addNode(node);
+    const { infoHash, nodes, services: { dht, port }, isSeed } = this.#options;
+    const part = this.#dht = dht?.();
+    if (part) {
+      for (const node of nodes) part.node.addNode(node);
       const announcer = new DhtAnnouncer({
-        node: dht,
+        node: part.node,
         infoHash,
         port: () => port,
         isSeed,
@@ -306,10 +305,9 @@ export class Contacts {
     this.#wasConnected = true;
     this.#tried++;
     this.#options.handler.onConnected(peer);
-    const { dhtPort: port } = this.#options.services;
-    if (port && peer.supportsDht && !this.#withdrawn.signal.aborted) {
-      peer.send({ type: "port", port });
-    }
+    if (
+      this.#dht && peer.supportsDht && !this.#withdrawn.signal.aborted
+    ) peer.send({ type: "port", port: this.#dht.port });
     this.#options.emit({
       type: "peer_connected",
       peer: formatEndpoint(peer.endpoint),
@@ -342,11 +340,10 @@ export class Contacts {
 
   /** What a peer says of itself and of others. */
   #receive(peer: Peer, message: Message): void {
-    const { services } = this.#options;
     if (message.type === "port") {
       if (message.port === 0 || this.#withdrawn.signal.aborted) return;
       const { hostname } = peer.endpoint;
-      services.dht?.addNode({ hostname, port: message.port });
+      this.#dht?.node.addNode({ hostname, port: message.port });
     } else if (message.type === "extended") {
       switch (message.id) {
         case EXTENSION_HANDSHAKE_ID:

@@ -13,6 +13,14 @@ import type { AnnounceSlots } from "../tracker/announce_slots.ts";
 import type { Tracker } from "../tracker/tracker.ts";
 import type { Seats } from "./swarm.ts";
 
+/** Our part in the DHT. */
+export interface DhtPart {
+  /** Our node. */
+  node: Pick<DhtNode, "addNode" | "getPeers" | "stats">;
+  /** Its port. */
+  port: number;
+}
+
 /** What a transfer gets from its session. */
 export interface TransferServices {
   /** Who we are. */
@@ -23,12 +31,8 @@ export interface TransferServices {
   port: number | undefined;
   /** What opens connections. */
   dial: Dialer;
-  /** Our node in the DHT, if we have one. */
-  dht?: Pick<DhtNode, "addNode" | "getPeers" | "stats"> | undefined;
-  /** The port of that node. */
-  dhtPort?: number | undefined;
-  /** What finds peers in the local network, if that is wanted. */
-  lsd?: Pick<LocalDiscovery, "announce"> | undefined;
+  /** Begins our part in the DHT, if it has not begun; none if not given. */
+  dht?: (() => DhtPart | undefined) | undefined;
   /** How fast all peers may send to us, in bytes per second, if limited. */
   maxDownloadRate?: number | undefined;
   /** How many connections the other torrents leave us. */

@@ -21,6 +21,7 @@ import { TokenBucket } from "../policy/token_bucket.ts";
 import { TaskGroup } from "../task_group.ts";
 import { AnnounceSlots } from "../tracker/announce_slots.ts";
 import { UdpTrackerClient } from "../tracker/udp_tracker_client.ts";
+import type { DhtPart } from "./options.ts";
 import { Torrent, type TorrentOptions } from "./torrent.ts";
 import { encodeHex } from "@std/encoding/hex";
 
@@ -118,40 +119,6 @@ export class Session implements AsyncDisposable {
     return this.#udpSocket ??= UdpSocket.open({ ports });
   }
 
-  /** Our node in the DHT, which begins when somebody first wants it. */
-  get dht(): DhtNode | undefined {
-    if (this.#dht || !this.#dhtOptions) return this.#dht;
-    const { bootstrap, savedNodes } = this.#dhtOptions;
-    let socket: UdpSocket;
-    try {
-      socket = this.udpSocket();
-    } catch (error) {
-      if (error instanceof NetworkError) return undefined;
-      throw error;
-    }
-    const dht = new DhtNode({ socket, ...(bootstrap ? { bootstrap } : {}) });
-    if (savedNodes) dht.loadNodes(savedNodes);
-    this.#tasks.spawn((signal) => dht.run({ signal }));
-    return this.#dht = dht;
-  }
-
-  /** What finds peers nearby; it begins when somebody first wants it. */
-  get lsd(): LocalDiscovery | undefined {
-    const { port } = this;
-    if (this.#lsd || !this.#usesLocalDiscovery || port === undefined) {
-      return this.#lsd;
-    }
-    const lsd = new LocalDiscovery({
-      port,
-      handler: {
-        onPeer: (infoHash, endpoint) =>
-          this.#torrents.get(encodeHex(infoHash))?.foundNearby(endpoint),
-      },
-    });
-    this.#tasks.spawn((signal) => lsd.run({ signal }));
-    return this.#lsd = lsd;
-  }
-
   /** What of the DHT should be kept for the next run, if we had a part in it. */
   get savedNodes(): Uint8Array | undefined {
     return this.#dht?.saveNodes();
@@ -170,7 +137,7 @@ export class Session implements AsyncDisposable {
   ): Torrent | undefined {
     const key = encodeHex(source.infoHash);
     if (this.#torrents.has(key)) return undefined;
-    const dht = isPrivate(source) ? undefined : this.dht;
+    const dht = isPrivate(source) ? undefined : this.#dhtOptions;
     const torrent = new Torrent(source, {
       ...options,
       services: {
@@ -179,9 +146,7 @@ export class Session implements AsyncDisposable {
         port: this.port,
         dial: async (endpoint, options) =>
           throttle(await dialTcp(endpoint, options), this.#limits),
-        dht,
-        dhtPort: dht && this.udpSocket().port,
-        lsd: isPrivate(source) ? undefined : this.lsd,
+        dht: dht && (() => this.#joinDht(dht)),
         maxDownloadRate: this.#maxDownloadRate,
         announceSlots: this.#announceSlots,
         seats: {
@@ -202,6 +167,24 @@ export class Session implements AsyncDisposable {
     await this.#tasks[Symbol.asyncDispose]();
     this.udpTrackers[Symbol.dispose]();
     await this.#udpSocket?.[Symbol.asyncDispose]();
+  }
+
+  /** Our part in the DHT, which begins when somebody first wants it. */
+  #joinDht({ bootstrap, savedNodes }: DhtOptions): DhtPart | undefined {
+    let socket: UdpSocket;
+    try {
+      socket = this.udpSocket();
+    } catch (error) {
+      if (error instanceof NetworkError) return undefined;
+      throw error;
+    }
+    if (!this.#dht) {
+      const node = new DhtNode({ socket, ...(bootstrap ? { bootstrap } : {}) });
+      if (savedNodes) node.loadNodes(savedNodes);
+      this.#tasks.spawn((signal) => node.run({ signal }));
+      this.#dht = node;
+    }
+    return { node: this.#dht, port: socket.port };
   }
 
   async #listen(listener: TcpListener, signal: AbortSignal): Promise<void> {

@@ -6,6 +6,7 @@ import { formatEndpoint } from "../../src/bytes/endpoint.ts";
 import { sha1 } from "../../src/bytes/hash.ts";
 import { formatMagnet } from "../../src/metainfo/magnet.ts";
 import { parseMetainfo } from "../../src/metainfo/metainfo.ts";
+import { UdpSocket } from "../../src/net/udp.ts";
 import { FakePeer } from "../support/fake_peer.ts";
 import { type JsonRecord, parseJsonLines } from "../support/json_lines.ts";
 import {
@@ -268,6 +269,20 @@ Deno.test("main.ts show tells what a link says", async () => {
     "Tracker tier 1: udp://tracker.example:80",
     "Peer: 192.0.2.1:6881",
   ]);
+});
+
+Deno.test("main.ts asks no DHT for what is complete", async () => {
+  using scene = new LinkScene();
+  writePayload(MADE, scene.downloads);
+  await using node = UdpSocket.open({ ports: [0], hostname: "127.0.0.1" });
+  let packets = 0;
+  node.subscribe(() => ++packets > 0);
+  const args = scene.args().filter((arg) => arg !== "--no-dht");
+  const { code, stderr } = await runProgram([
+    ...args,
+    `--dht-bootstrap=127.0.0.1:${node.port}`,
+  ]);
+  assertEquals([code, packets], [0, 0], stderr);
 });
 
 Deno.test("main.ts --dht-file keeps nodes between runs", async (t) => {

@@ -120,8 +120,7 @@ class Scene implements AsyncDisposable {
           this.far.set(remote.port, new FarEnd(theirs));
           return ours;
         },
-        dht,
-        dhtPort: 6900,
+        dht: () => ({ node: dht, port: 6900 }),
         seats: {
           take: () => true,
           release: () => {},
