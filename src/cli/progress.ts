@@ -230,10 +230,14 @@ const BUSIEST: readonly TorrentPhase[] = [
   "seeding",
 ];
 
+/** Of the DHT there is one for all of them. */
 const SUMMED = [
   "totalBytes",
   "verifiedBytes",
   "gatheringBytes",
+  "metadataBytes",
+  "metadataTotalBytes",
+  "metadataPeers",
   "checkedBytes",
   "bytesToCheck",
   "bytesPerSecond",
@@ -242,4 +246,8 @@ const SUMMED = [
   "sentPerSecond",
   "peers",
   "serving",
+  "candidates",
+  "tried",
+  "trackers",
+  "trackersAnswered",
 ] as const;

@@ -89,6 +89,57 @@ Deno.test("progressLine() says what a download does", async (t) => {
   }
 });
 
+/** A torrent of which nothing is known yet. */
+const FINDING = {
+  phase: "finding",
+  totalBytes: 0,
+  verifiedBytes: 0,
+  candidates: 0,
+  peers: 0,
+  trackers: 0,
+  trackersAnswered: 0,
+} as const;
+
+Deno.test("progressLine() says what is tried to find the metadata", async (t) => {
+  const cases: [name: string, changes: Partial<TorrentStats>, line: string][] =
+    [
+      [
+        "nobody is known",
+        {},
+        "finding  film  0 of 0 peers connected  0 more known",
+      ],
+      [
+        "trackers and nodes are asked",
+        { trackers: 3, trackersAnswered: 1, dhtNodes: 40 },
+        "finding  film  0 of 0 peers connected  0 more known  " +
+        "trackers 1/3  DHT 40 nodes",
+      ],
+      [
+        "peers have none",
+        { peers: 2, tried: 5, candidates: 12 },
+        "finding  film  2 of 5 peers connected  12 more known",
+      ],
+      [
+        "it comes",
+        {
+          peers: 2,
+          tried: 2,
+          metadataBytes: 16_384,
+          metadataTotalBytes: 40_960,
+          metadataPeers: 1,
+        },
+        "finding  film  metadata 16.0 KiB/40.0 KiB from 1 peer  " +
+        "2 of 2 peers connected  0 more known",
+      ],
+    ];
+  for (const [name, changes, line] of cases) {
+    await t.step(
+      name,
+      () => assertEquals(lineOf({ ...FINDING, ...changes }), line),
+    );
+  }
+});
+
 Deno.test("progressLine() says 100% only at the end", () => {
   const nearly = makeStats({ totalBytes: 2 ** 50, verifiedBytes: 2 ** 50 - 1 });
   const line = progressLine([{ name: "film", stats: nearly }], 200);
@@ -185,7 +236,7 @@ Deno.test("progressLine() sums up several torrents", () => {
     peers: 0,
   });
   const shown = (all: TorrentStats[]) =>
-    progressLine(all.map((stats) => ({ name: "x", stats })), 120);
+    progressLine(all.map((stats) => ({ name: "x", stats })), 150);
   assertEquals(
     shown([checking, downloading]),
     "downloading  2 torrents  [#######.......................]  25.0%  " +
@@ -195,6 +246,24 @@ Deno.test("progressLine() sums up several torrents", () => {
     shown([checking, checking, makeStats({ phase: "complete" })]),
     "checking  3 torrents  [###############...............]  50.0%  " +
       "20.0 MiB/40.0 MiB",
+  );
+  // The node of the DHT is one for all.
+  const finding = makeStats({
+    ...FINDING,
+    peers: 1,
+    tried: 2,
+    candidates: 3,
+    trackers: 4,
+    trackersAnswered: 1,
+    metadataBytes: 1024,
+    metadataTotalBytes: 2048,
+    metadataPeers: 1,
+    dhtNodes: 9,
+  });
+  assertEquals(
+    shown([finding, finding]),
+    "finding  2 torrents  metadata 2.0 KiB/4.0 KiB from 2 peers  " +
+      "2 of 4 peers connected  6 more known  trackers 2/8  DHT 9 nodes",
   );
   assertEquals(progressLine([], 80), "");
 });

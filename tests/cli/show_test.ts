@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { describeTorrent } from "../../src/cli/show.ts";
+import { describeMagnet, describeTorrent } from "../../src/cli/show.ts";
+import { parseMagnet } from "../../src/metainfo/magnet.ts";
 import { makeTorrent, type TorrentRecipe } from "../support/make_torrent.ts";
 
 function described(recipe: TorrentRecipe): string[] {
@@ -75,4 +76,27 @@ Deno.test("describeTorrent() shows what strangers say without harm", () => {
   }
   assert(lines.includes("Comment: \\x1b]0;owned\\x07\\x0d\\x0a\\x9b2J\\u202e"));
   assert(!lines.some((line) => line.startsWith("Created: ")));
+});
+
+Deno.test("describeMagnet() says what a link says, without secrets or harm", () => {
+  const hash = "0123456789abcdef0123456789abcdef01234567";
+  assertEquals(
+    describeMagnet(parseMagnet(hash)),
+    `Info hash: ${hash}\n`,
+  );
+  const link = parseMagnet(
+    `magnet:?xt=urn:btih:${hash}&dn=a%1b%5b2Jb` +
+      "&tr=http://user:secret@h/announce?passkey=secret" +
+      "&tr=udp://h:80&ws=http://w/x&x.pe=192.0.2.1:6881&x.pe=%5b::1%5d:80",
+  );
+  const lines = describeMagnet(link).trimEnd().split("\n");
+  for (const line of lines) assert(!/secret|[\p{Cc}]/u.test(line), line);
+  assertEquals(lines.filter((line) => !line.includes("announce")), [
+    "Name: a\\x1b[2Jb",
+    `Info hash: ${hash}`,
+    "Tracker tier 2: udp://h:80",
+    "Web seed: http://w/x",
+    "Peer: 192.0.2.1:6881",
+    "Peer: [::1]:80",
+  ]);
 });
