@@ -255,14 +255,16 @@ export class Contacts {
     await tasks.join();
   }
 
-  /** Asks the DHT, and exchanges peers, as long as that is permitted. */
+  /** Asks the DHT, other peers and who is near, as long as that is permitted. */
   async #beyondTrackers(signal: AbortSignal): Promise<void> {
     const withdrawn = this.#withdrawn.signal;
     await using tasks = new TaskGroup({
       signal: AbortSignal.any([signal, withdrawn]),
     });
     if (withdrawn.aborted) return;
-    const { infoHash, nodes, services: { dht, port }, isSeed } = this.#options;
+    const { infoHash, nodes, services, isSeed } = this.#options;
+    const { dht, lsd, port } = services;
+    using _announced = lsd?.()?.announce(infoHash);
     const part = this.#dht = dht?.();
     if (part) {
       for (const node of nodes) part.node.addNode(node);

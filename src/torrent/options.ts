@@ -33,6 +33,8 @@ export interface TransferServices {
   dial: Dialer;
   /** Begins our part in the DHT, if it has not begun; none if not given. */
   dht?: (() => DhtPart | undefined) | undefined;
+  /** Begins to look around in the local network; not at all if not given. */
+  lsd?: (() => Pick<LocalDiscovery, "announce"> | undefined) | undefined;
   /** How fast all peers may send to us, in bytes per second, if limited. */
   maxDownloadRate?: number | undefined;
   /** How many connections the other torrents leave us. */

@@ -147,6 +147,7 @@ export class Session implements AsyncDisposable {
         dial: async (endpoint, options) =>
           throttle(await dialTcp(endpoint, options), this.#limits),
         dht: dht && (() => this.#joinDht(dht)),
+        lsd: isPrivate(source) ? undefined : () => this.#lookAround(),
         maxDownloadRate: this.#maxDownloadRate,
         announceSlots: this.#announceSlots,
         seats: {
@@ -185,6 +186,23 @@ export class Session implements AsyncDisposable {
       this.#dht = node;
     }
     return { node: this.#dht, port: socket.port };
+  }
+
+  /** What finds peers nearby; it begins when somebody first wants it. */
+  #lookAround(): LocalDiscovery | undefined {
+    const { port } = this;
+    if (this.#lsd || !this.#usesLocalDiscovery || port === undefined) {
+      return this.#lsd;
+    }
+    const lsd = new LocalDiscovery({
+      port,
+      handler: {
+        onPeer: (infoHash, endpoint) =>
+          this.#torrents.get(encodeHex(infoHash))?.foundNearby(endpoint),
+      },
+    });
+    this.#tasks.spawn((signal) => lsd.run({ signal }));
+    return this.#lsd = lsd;
   }
 
   async #listen(listener: TcpListener, signal: AbortSignal): Promise<void> {

@@ -90,7 +90,7 @@ Deno.test("main.ts shows what it tries while it looks for metadata", async (t) =
     const [first, ...others] = stderr.trimEnd().split("\n");
     assertMatch(
       first!,
-      /^finding  a film  .*[01] of [01] peers? connected  [01] more known$/,
+      /^finding {2}a film {2}.*[01] of [01] peers? connected {2}[01] more known$/,
     );
     assertEquals(others.at(-1), `btget: a film: ${why}`);
   });

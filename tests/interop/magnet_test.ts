@@ -4,6 +4,7 @@ import { type Endpoint, formatEndpoint } from "../../src/bytes/endpoint.ts";
 import { parseMetainfo } from "../../src/metainfo/metainfo.ts";
 import { conditionalTest, missingProgram } from "../support/conditional.ts";
 import { OwnDhtNode } from "../support/own_dht_node.ts";
+import { namesIn } from "../support/scene.ts";
 import { TempFolder } from "../support/temp_folder.ts";
 import { type BtgetRecord, isProgress } from "./support/btget.ts";
 import {
@@ -214,10 +215,7 @@ conditionalTest({
         const btget = swarm.btget(folder.path, { source, args });
         assertEquals(await btget.finished(), 0);
         assertEquals(phasesOf(btget.records), ["finding", "complete"]);
-        const names = [...Deno.readDirSync(folder.path)].map(({ name }) =>
-          name
-        );
-        assertEquals(names, ["x.torrent"]);
+        assertEquals(namesIn(folder.path), ["x.torrent"]);
         check(folder.join("x.torrent"));
       });
       await t.step("--save-metadata", async () => {

@@ -55,7 +55,7 @@ for (const isPrivate of [true, false]) {
         });
         assertEquals(await btget.finished(), 0);
         await assertFiles(swarm.made, folder.path);
-        const sockets = Deno.readTextFileSync(log).split("\n")
+        const sockets = (await Deno.readTextFile(log)).split("\n")
           .filter((line) => UDP_SOCKET.test(line));
         if (isPrivate) {
           assertEquals([packets, sockets], [0, []]);

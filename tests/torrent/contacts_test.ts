@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { type Endpoint, formatEndpoint } from "../../src/bytes/endpoint.ts";
+import type { Endpoint } from "../../src/bytes/endpoint.ts";
 import { NetworkError } from "../../src/errors.ts";
 import { Bitfield } from "../../src/bytes/bitfield.ts";
 import type { Metainfo } from "../../src/metainfo/metainfo.ts";
