@@ -5,6 +5,7 @@
  */
 
 import { storageError } from "./storage_error.ts";
+import { dirname } from "@std/path";
 
 /**
  * Reads a file, if it is there and may be read.
@@ -44,6 +45,8 @@ export async function writeSmallFile(
     await Deno.writeFile(fresh, bytes);
     await Deno.rename(fresh, path);
   } catch (error) {
-    throw storageError(error, path);
+    // Permission for the file alone is not enough.
+    const isForbidden = error instanceof Deno.errors.NotCapable;
+    throw storageError(error, isForbidden ? dirname(path) : path);
   }
 }

@@ -368,3 +368,38 @@ Deno.test("main.ts names the flag that is missing, and never prompts", async (t)
     });
   }
 });
+
+Deno.test("main.ts names the folder that it needs to keep nodes of the DHT", async () => {
+  using scene = new Scene(FILE_TORRENT);
+  await using peer = new FakePeer(scene.made);
+  const { downloads, folder, torrentPath } = scene;
+  const file = folder.join("nodes");
+  const run = (path: string) => {
+    const args = scene.args(peer).filter((arg) => arg !== "--no-dht");
+    return runProgram(
+      [
+        ...args,
+        "--check-integrity",
+        "--dht-bootstrap=127.0.0.1:1",
+        `--dht-file=${file}`,
+      ],
+      {
+        permissions: [
+          "--allow-net",
+          `--allow-read=${torrentPath},${downloads},${path}`,
+          `--allow-write=${downloads},${path}`,
+        ],
+      },
+    );
+  };
+  const { code, stderr } = await run(file);
+  assertEquals(code, 0, stderr);
+  assert(
+    stderr.includes(`run again with --allow-write=${folder.path}`),
+    stderr,
+  );
+  await Deno.remove(downloads, { recursive: true });
+  const { stderr: second } = await run(folder.path);
+  assertNotMatch(second, /Cannot keep/);
+  assertEquals(namesIn(folder.path), ["downloads", "nodes", "x.torrent"]);
+});
