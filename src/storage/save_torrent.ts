@@ -5,6 +5,7 @@
  */
 
 import { StorageError } from "../errors.ts";
+import { readSmallFile } from "./small_file.ts";
 import { storageError } from "./storage_error.ts";
 import { dirname } from "@std/path";
 
@@ -45,9 +46,7 @@ export async function saveTorrent(
 }
 
 async function isThere(path: string, bytes: Uint8Array): Promise<boolean> {
-  const { state } = Deno.permissions.querySync({ name: "read", path });
-  if (state !== "granted") return false;
-  const found = await Deno.readFile(path);
-  return found.length === bytes.length &&
+  const found = await readSmallFile(path, bytes.length);
+  return found?.length === bytes.length &&
     found.every((byte, i) => byte === bytes[i]);
 }

@@ -20,11 +20,7 @@ Deno.test("writeSmallFile() replaces a file, and leaves nothing beside it", asyn
 Deno.test("writeSmallFile() says what the disk refuses", async () => {
   using folder = new TempFolder();
   const path = folder.join("no", "folder");
-  const error = await assertRejects(
-    () => writeSmallFile(path, NEW),
-    StorageError,
-  );
-  assertEquals(error.path, path);
+  await assertRejects(() => writeSmallFile(path, NEW), StorageError, path);
 });
 
 Deno.test("readSmallFile() takes nothing for what is no small file", async (t) => {
