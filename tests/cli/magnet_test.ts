@@ -102,7 +102,7 @@ Deno.test("main.ts shows what it tries while it looks for metadata", async (t) =
     const size = `${metadata.length} B`;
     assert(
       text.includes(
-        `\rfinding  a film  metadata 0 B/${size} from 1 peer  ` +
+        `\rfinding  a film  metadata 0 B/${size} offered by 1 peer  ` +
           "1 of 1 peer connected  0 more known",
       ),
       text,

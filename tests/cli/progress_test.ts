@@ -126,9 +126,11 @@ Deno.test("progressLine() says what is tried to find the metadata", async (t) =>
           tried: 2,
           metadataBytes: 16_384,
           metadataTotalBytes: 40_960,
-          metadataPeers: 1,
+          metadataPeers: 2,
+          metadataFrom: ["192.0.2.1:6881", "192.0.2.2:6881"],
         },
-        "finding  film  metadata 16.0 KiB/40.0 KiB from 1 peer  " +
+        "finding  film  metadata 16.0 KiB/40.0 KiB " +
+        "from 192.0.2.1:6881 and 1 more  " +
         "2 of 2 peers connected  0 more known",
       ],
     ];
@@ -262,7 +264,7 @@ Deno.test("progressLine() sums up several torrents", () => {
   });
   assertEquals(
     shown([finding, finding]),
-    "finding  2 torrents  metadata 2.0 KiB/4.0 KiB from 2 peers  " +
+    "finding  2 torrents  metadata 2.0 KiB/4.0 KiB offered by 2 peers  " +
       "2 of 4 peers connected  6 more known  trackers 2/8  DHT 9 nodes",
   );
   assertEquals(progressLine([], 80), "");
