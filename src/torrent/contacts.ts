@@ -204,6 +204,7 @@ export class Contacts {
   #withdraw(): void {
     this.#withdrawn.abort();
     this.#exchange.forbid();
+    this.announcer.leaveOthers();
     const reason = new NetworkError("The torrent turned out to be private");
     for (const peer of this.swarm.peers) {
       const source = this.candidates.sourceOf(peer.endpoint);

@@ -102,6 +102,8 @@ export class Announcer {
   #tasks: TaskGroup | undefined;
   /** The tracker of a private torrent that answered last. */
   #current: Tracker | undefined;
+  /** Ends the announces to those beside the tiers. */
+  readonly #othersLeft = new AbortController();
   /** What was complete from the start never becomes so. */
   #canComplete = true;
   /** Whether it has become complete while we were there. */
@@ -160,10 +162,22 @@ export class Announcer {
     if (this.#options.totals().left === 0) {
       this.#canComplete = this.#isCompleted;
     }
-    for (const line of this.#lines) {
-      tasks.spawn((signal) => line.run({ signal }));
+    const [own, ...others] = this.#lines;
+    tasks.spawn((signal) => own!.run({ signal }));
+    for (const line of others) {
+      tasks.spawn((signal) => this.#runOther(line, signal));
     }
     await tasks.join();
+  }
+
+  /** The torrent is private after all (BEP 27): only its tiers may hear of it. */
+  leaveOthers(): void {
+    this.#othersLeft.abort();
+    for (const tracker of this.#options.others ?? []) {
+      if (!this.#told.has(tracker)) continue;
+      this.#tasks?.spawn((signal) => this.#leave(tracker, signal));
+      this.#told.delete(tracker);
+    }
   }
 
   /** Tells every tracker that knows of us that we leave; does not take long. */
@@ -189,6 +203,15 @@ export class Announcer {
     };
     await Promise.all([leave(), patience()]);
     this.#told.clear();
+  }
+
+  async #runOther(line: AnnounceLine, signal: AbortSignal): Promise<void> {
+    const left = this.#othersLeft.signal;
+    try {
+      await line.run({ signal: AbortSignal.any([signal, left]) });
+    } catch (error) {
+      if (signal.aborted || !left.aborted) throw error;
+    }
   }
 
   async #leave(tracker: Tracker, signal: AbortSignal): Promise<void> {

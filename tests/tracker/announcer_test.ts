@@ -833,3 +833,24 @@ Deno.test("Announcers of many torrents share the room for announces (T17)", asyn
   assertEquals(pending(), 0);
   assertEquals(clock.waiting, 0);
 });
+
+Deno.test("Announcer.leaveOthers() takes leave of those beside the tiers", async () => {
+  await using stage = new Stage(["a", "b"], { y: "silence", z: DOWN }, {
+    beside: "x y z",
+  });
+  await stage.start();
+  assertEquals(stage.news(), [
+    "a started",
+    "x started",
+    "y started",
+    "z started",
+  ]);
+  stage.announcer.leaveOthers();
+  await settled();
+  assertEquals(stage.news(), ["x stopped"]);
+  await stage.clock.advance(1800);
+  assertEquals(stage.news(), ["a again"]);
+  await stage.end();
+  await stage.announcer.stop();
+  assertEquals(stage.news(), ["a stopped"]);
+});
