@@ -71,6 +71,15 @@ for (const kind of SEEDERS) {
 /** Those who can be in a DHT on this machine alone. */
 const NODES = [LIBTORRENT, ARIA2, WEBTORRENT];
 
+/** What a DHT with a client in it lacks. */
+function missingWith(kind: ClientKind): string[] {
+  return [
+    ...missingProgram(OPENTRACKER),
+    ...LIBTORRENT.missing(),
+    ...kind.missing(),
+  ];
+}
+
 /** Runs a test with a torrent that only a DHT can lead to. */
 async function withDht(
   test: (swarm: Swarm, bootstrap: Endpoint) => Promise<void>,
@@ -112,11 +121,7 @@ function dhtArgs(bootstrap: Endpoint): string[] {
 for (const kind of NODES) {
   conditionalTest({
     name: `btget finds ${kind.name} in a DHT, and downloads from it`,
-    missing: [
-      ...missingProgram(OPENTRACKER),
-      ...LIBTORRENT.missing(),
-      ...kind.missing(),
-    ],
+    missing: missingWith(kind),
     async fn() {
       await withDht(async (swarm, bootstrap) => {
         const peer = await swarm.join(kind, { isSeeder: true, bootstrap });
@@ -135,11 +140,7 @@ for (const kind of NODES) {
 for (const kind of NODES) {
   conditionalTest({
     name: `${kind.name} gets metadata and files from btget, by its DHT alone`,
-    missing: [
-      ...missingProgram(OPENTRACKER),
-      ...LIBTORRENT.missing(),
-      ...kind.missing(),
-    ],
+    missing: missingWith(kind),
     async fn() {
       await withDht(async (swarm, bootstrap) => {
         const leech = { isSeeder: false, link: swarm.link() };

@@ -173,6 +173,8 @@ export const LIBTORRENT: ClientKind = {
   },
   command: (site) => [
     PYTHON,
+    // No compiled modules in this folder.
+    "-B",
     join(import.meta.dirname!, "libtorrent_peer.py"),
     site.isSeeder ? "seed" : "leech",
     ...[site.source, site.payload, site.address, `${site.port}`],

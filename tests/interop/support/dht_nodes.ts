@@ -47,6 +47,7 @@ export const LIBTORRENT_DHT: Pick<DhtNodeKind, "name" | "command"> = {
   name: "libtorrent",
   command: (site) => [
     "/usr/bin/python3",
+    "-B",
     join(import.meta.dirname!, "libtorrent_dht.py"),
     ...args(site),
   ],

@@ -12,24 +12,16 @@ import time
 
 import libtorrent as lt
 
+from libtorrent_loopback import SETTINGS
+
 address, port, bootstrap, role, info_hash = sys.argv[1:]
 
 session = lt.session({
+    **SETTINGS,
     "listen_interfaces": f"{address}:{port}",
     # Otherwise it would ask from another address.
     "outgoing_interfaces": address,
     "enable_dht": True,
-    "enable_lsd": False,
-    "enable_upnp": False,
-    "enable_natpmp": False,
-    "listen_system_port_fallback": False,
-    "dht_bootstrap_nodes": "",
-    # All nodes are neighbours here, and have any id.
-    "dht_restrict_routing_ips": False,
-    "dht_restrict_search_ips": False,
-    "dht_ignore_dark_internet": False,
-    "dht_enforce_node_id": False,
-    "dht_prefer_verified_node_ids": False,
     "alert_mask": lt.alert.category_t.dht_operation_notification
     | lt.alert.category_t.dht_notification,
 })

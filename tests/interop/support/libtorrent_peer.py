@@ -14,6 +14,8 @@ import time
 
 import libtorrent as lt
 
+from libtorrent_loopback import SETTINGS
+
 
 
 def endpoint(text):
@@ -30,26 +32,16 @@ parser.add_argument("--bootstrap", type=endpoint)
 args = parser.parse_args()
 
 session = lt.session({
+    **SETTINGS,
     "listen_interfaces": f"{args.address}:{args.port}",
     # Otherwise it would dial and announce from another address.
     "outgoing_interfaces": args.address,
     "enable_dht": args.bootstrap is not None,
-    "dht_bootstrap_nodes": "",
-    # All nodes are neighbours here, and have any id.
-    "dht_restrict_routing_ips": False,
-    "dht_restrict_search_ips": False,
-    "dht_ignore_dark_internet": False,
-    "dht_enforce_node_id": False,
-    "dht_prefer_verified_node_ids": False,
-    "enable_lsd": False,
-    "enable_upnp": False,
-    "enable_natpmp": False,
     "enable_incoming_utp": False,
     "enable_outgoing_utp": False,
     # Everybody here has an address of the same network.
     "allow_multiple_connections_per_ip": True,
     "ssrf_mitigation": False,
-    "listen_system_port_fallback": False,
     "alert_mask": lt.alert.category_t.status_notification,
     # connect_peer() would try encryption first, and come back a second later.
     **({"out_enc_policy": 2} if args.peer else {}),
