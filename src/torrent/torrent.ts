@@ -343,6 +343,10 @@ export class Torrent implements ContactsHandler {
       });
     }
     this.#emit({ type: "metadata" });
+    if (metainfo.isPrivate) {
+      const message = "it is private: only its trackers are asked from now on";
+      this.#emit({ type: "notice", message });
+    }
     return metainfo;
   }
 

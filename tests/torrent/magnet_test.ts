@@ -487,8 +487,13 @@ Deno.test("Torrent fetches nothing by a link that lies on disk", async () => {
 Deno.test("Torrent takes back its offer to exchange peers when it turns out to be private", async () => {
   const made = makeTorrent({ files: 100 * KIB, info: { private: 1 } });
   await using crowd = new Crowd(made, [{}]);
-  const { error } = await runMagnet(made, { peers: crowd.endpoints });
+  const { error, events } = await runMagnet(made, { peers: crowd.endpoints });
   assertEquals(error, undefined);
+  const notices = events.filter(({ type }) => type === "notice");
+  assertEquals(notices, [{
+    type: "notice",
+    message: "it is private: only its trackers are asked from now on",
+  }]);
   const [connection] = crowd.peers[0]!.connections;
   assertEquals(connection!.extensions.slice(0, 2), [
     new Map([["ut_metadata", 1], ["ut_pex", 2]]),
