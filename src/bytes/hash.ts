@@ -1,6 +1,6 @@
 /**
- * SHA-1 and the 20-byte identities made of it or beside it: info hash and
- * peer id. Pure.
+ * SHA-1 and the 20-byte identities made of it or beside it (info hash and peer
+ * id), and the SHA-256 of BitTorrent v2 (BEP 52). Pure.
  *
  * @module
  */
@@ -11,6 +11,9 @@ import { createHash } from "node:crypto";
 
 /** The length of a SHA-1 digest, and of every identity, in bytes. */
 export const HASH_LENGTH = 20;
+
+/** The length of a SHA-256 digest, in bytes. */
+export const SHA256_LENGTH = 32;
 
 /** The start of our peer ids (BEP 20): client and version. */
 const PEER_ID_PREFIX = `-bg${VERSION.replaceAll(".", "").padEnd(4, "0")}-`;
@@ -24,6 +27,16 @@ const PEER_ID_PREFIX = `-bg${VERSION.replaceAll(".", "").padEnd(4, "0")}-`;
  */
 export function sha1(bytes: Uint8Array): Uint8Array {
   return plain(createHash("sha1").update(bytes).digest());
+}
+
+/**
+ * The SHA-256 of some bytes, at once.
+ *
+ * @param bytes The bytes.
+ * @returns 32 bytes.
+ */
+export function sha256(bytes: Uint8Array): Uint8Array {
+  return plain(createHash("sha256").update(bytes).digest());
 }
 
 /** A SHA-1 that is fed in parts, so that no call has to take long. */
