@@ -160,9 +160,9 @@ Deno.test("checkProof() refuses what does not lead to the root", () => {
     for (let at = 0; at < uncles.length; at += SHA256_LENGTH) {
       refuse({ uncles: damaged(uncles, at) }, "a wrong uncle");
     }
-    refuse({ uncles: uncles.subarray(1) }, "a part of an uncle");
     refuse({ uncles: concat([uncles, padNode(0)]) }, "too many uncles");
     if (uncles.length > 0) {
+      refuse({ uncles: uncles.subarray(1) }, "a part of an uncle");
       refuse({ uncles: uncles.subarray(SHA256_LENGTH) }, "too few uncles");
     }
     if (nodes.some((byte) => byte !== 0)) {
