@@ -84,7 +84,7 @@ export function decodeBencode(bytes: Uint8Array): BencodeValue {
 export function decodeBencodePrefix(
   bytes: Uint8Array,
 ): { value: BencodeValue; length: number } {
-  const reader = new Reader(bytes);
+  const reader = new BencodeReader(bytes);
   const value = reader.value(0);
   return { value, length: reader.offset };
 }
@@ -98,7 +98,7 @@ export function decodeBencodePrefix(
  * @throws {BencodeError} If the bytes do not begin with a bencoded value.
  */
 export function bencodedLength(bytes: Uint8Array): number {
-  const reader = new Reader(bytes);
+  const reader = new BencodeReader(bytes);
   reader.skip(0);
   return reader.offset;
 }
@@ -119,7 +119,7 @@ export function dictionaryEntries(
 }
 
 function* readEntries(bytes: Uint8Array): Generator<RawEntry> {
-  const reader = new Reader(bytes);
+  const reader = new BencodeReader(bytes);
   reader.open();
   while (!reader.close()) {
     const key = latin1(reader.byteString());
@@ -142,7 +142,7 @@ export function listItems(
 }
 
 function* readItems(bytes: Uint8Array): Generator<Uint8Array> {
-  const reader = new Reader(bytes);
+  const reader = new BencodeReader(bytes);
   reader.open();
   while (!reader.close()) yield reader.raw();
 }
@@ -249,14 +249,33 @@ export function dictionaryAt(
   return value instanceof Map ? value : undefined;
 }
 
-/** A cursor over the input; every method leaves it after what it read. */
-class Reader {
+/**
+ * A cursor over bencoded bytes, for what is too large to be built whole; every
+ * method leaves it after what it read.
+ */
+export class BencodeReader {
+  /** Where the next value begins. */
   offset = 0;
   #values = 0;
 
+  /**
+   * Stands at the start.
+   *
+   * @param bytes The bencoded bytes.
+   */
   constructor(readonly bytes: Uint8Array) {}
 
-  /** The next value, built. */
+  /** Whether the next value is a dictionary. */
+  get isDictionary(): boolean {
+    return this.bytes[this.offset] === DICTIONARY;
+  }
+
+  /**
+   * The next value, built.
+   *
+   * @param depth How many lists and dictionaries it lies in.
+   * @returns The value.
+   */
   value(depth: number): BencodeValue {
     this.#count(depth, MAX_BUILT_VALUES);
     const byte = this.bytes[this.offset];
@@ -280,7 +299,11 @@ class Reader {
     return this.byteString();
   }
 
-  /** Goes past the next value. */
+  /**
+   * Goes past the next value.
+   *
+   * @param depth How many lists and dictionaries it lies in.
+   */
   skip(depth: number): void {
     this.#count(depth, MAX_VALUES);
     const byte = this.bytes[this.offset];
@@ -300,7 +323,11 @@ class Reader {
     }
   }
 
-  /** The bytes of the next value, which lies in a list or a dictionary. */
+  /**
+   * The bytes of the next value, which lies in a list or a dictionary.
+   *
+   * @returns A view.
+   */
   raw(): Uint8Array {
     const start = this.offset;
     this.skip(1);
@@ -312,13 +339,22 @@ class Reader {
     this.offset++;
   }
 
-  /** Steps out of a list or dictionary, if it ends here. */
+  /**
+   * Steps out of a list or dictionary, if it ends here.
+   *
+   * @returns Whether it does.
+   */
   close(): boolean {
     if (this.bytes[this.offset] !== END) return false;
     this.offset++;
     return true;
   }
 
+  /**
+   * The next value, a byte string such as a key.
+   *
+   * @returns A view.
+   */
   byteString(): Uint8Array {
     const length = this.#stringLength();
     const start = this.offset;

@@ -275,6 +275,10 @@ function percentDecode(text: string): string | undefined {
 /** What can go into a link: a {@linkcode Metainfo}, a {@linkcode Magnet}. */
 export type MagnetParts =
   & Pick<Magnet, "infoHash">
+  & {
+    /** Whether the info hash is one of v1; it is if not given. */
+    readonly hasV1?: boolean;
+  }
   & { readonly [Key in keyof Magnet]?: Magnet[Key] | undefined };
 
 /**
@@ -290,14 +294,15 @@ export function formatMagnet(parts: MagnetParts): string {
   // Endpoints consist of what is safe in a link, and should stay readable.
   const plain = (key: string, values: readonly Endpoint[] = []) =>
     values.map((endpoint) => `&${key}=${formatEndpoint(endpoint)}`);
-  const v2 = infoHashV2 &&
-    `&xt=urn:btmh:${SHA256_MULTIHASH}${encodeHex(infoHashV2)}`;
+  const topics = [
+    parts.hasV1 !== false && `xt=urn:btih:${encodeHex(infoHash)}`,
+    infoHashV2 && `xt=urn:btmh:${SHA256_MULTIHASH}${encodeHex(infoHashV2)}`,
+  ].filter((topic) => typeof topic === "string");
   const files = fileSelection?.map(({ first, last }) =>
     first === last ? `${first}` : `${first}-${last}`
   );
   return [
-    `magnet:?xt=urn:btih:${encodeHex(infoHash)}`,
-    v2,
+    `magnet:?${topics.join("&")}`,
     ...escaped("dn", name === undefined ? [] : [name.toWellFormed()]),
     exactLength !== undefined && `&xl=${exactLength}`,
     ...escaped("tr", parts.announceTiers?.flat()),
@@ -324,12 +329,17 @@ export function metainfoOf(
   options: MetainfoOptions = {},
 ): Metainfo {
   const info = parseInfo(infoBytes, options);
-  if (!hashesEqual(info.infoHash, magnet.infoHash)) {
+  const [v2, wantedV2] = [info.infoHashV2, magnet.infoHashV2];
+  if (
+    !hashesEqual(info.infoHash, magnet.infoHash) ||
+    (v2 && wantedV2 && !hashesEqual(v2, wantedV2))
+  ) {
     throw new MetainfoError("info", "is not the one that the link names");
   }
   const { announceTiers, webSeeds, nodes } = magnet;
   return {
     ...info,
+    pieceLayers: new Map(),
     announceTiers,
     webSeeds,
     nodes,

@@ -1,5 +1,5 @@
 /**
- * `Metainfo` → the bytes of a .torrent file (BEP 3, 5, 12, 19). Pure.
+ * `Metainfo` → the bytes of a .torrent file (BEP 3, 5, 12, 19, 52). Pure.
  *
  * The info dictionary goes in as it is written: any other bytes would be
  * another torrent.
@@ -7,9 +7,10 @@
  * @module
  */
 
-import { type BencodeInput, encodeBencode } from "../bytes/bencode.ts";
+import { type BencodeInput, encodeBencode, latin1 } from "../bytes/bencode.ts";
 import type { Metainfo } from "./metainfo.ts";
 import { concat } from "@std/bytes/concat";
+import { decodeHex } from "@std/encoding/hex";
 
 /**
  * Writes a .torrent file.
@@ -18,7 +19,7 @@ import { concat } from "@std/bytes/concat";
  * @returns The file.
  */
 export function encodeTorrent(metainfo: Metainfo): Uint8Array {
-  const { announceTiers, webSeeds, nodes } = metainfo;
+  const { announceTiers, webSeeds, nodes, pieceLayers } = metainfo;
   const [first] = announceTiers.flat();
   const isList = announceTiers.flat().length > 1;
   // The keys stand in the order that BEP 3 wants.
@@ -34,6 +35,13 @@ export function encodeTorrent(metainfo: Metainfo): Uint8Array {
   const after: Record<string, BencodeInput | undefined> = {
     nodes: nodes.length > 0
       ? nodes.map(({ hostname, port }) => [hostname, port])
+      : undefined,
+    "piece layers": metainfo.metaVersion === 2
+      ? new Map(
+        [...pieceLayers].map(([root, layer]) =>
+          [latin1(decodeHex(root)), layer] as const
+        ),
+      )
       : undefined,
     "url-list": webSeeds.length > 0 ? [...webSeeds] : undefined,
   };

@@ -195,14 +195,25 @@ Deno.test("metainfoOf() takes a hybrid torrent behind a v1 link, and behind a hy
     files: 9,
     info: {
       "meta version": 2,
-      "file tree": { payload: { "": { length: 9 } } },
+      "file tree": {
+        payload: {
+          "": { length: 9, "pieces root": new Uint8Array(32).fill(1) },
+        },
+      },
     },
   });
-  const link = formatMagnet(metainfo);
-  for (const v2 of ["", `&xt=urn:btmh:1220${"c3".repeat(32)}`]) {
-    const { infoHash } = metainfoOf(parseMagnet(link + v2), metainfo.infoBytes);
-    assertEquals(infoHash, metainfo.infoHash);
+  const { infoHash, infoHashV2, infoBytes } = metainfo;
+  for (const link of [{ infoHash }, { infoHash, infoHashV2 }]) {
+    const read = metainfoOf(parseMagnet(formatMagnet(link)), infoBytes);
+    assertEquals(read.infoHash, infoHash);
+    assertEquals(read.infoHashV2, infoHashV2);
   }
+  const wrong = formatMagnet({ infoHash, infoHashV2: new Uint8Array(32) });
+  assertThrows(
+    () => metainfoOf(parseMagnet(wrong), infoBytes),
+    MetainfoError,
+    "is not the one that the link names",
+  );
 });
 
 Deno.test("metainfoOf() refuses what the link does not name, or nobody can use", () => {

@@ -61,6 +61,7 @@ interface Verdict {
   verdict: string;
   field?: string;
   infoHash?: string;
+  infoHashV2?: string;
   files?: number;
   length?: number;
   paths?: string[];
@@ -78,7 +79,7 @@ Deno.test({
       const bytes = readCorpus(`torrents/${expected.file}`);
       let metainfo: Metainfo;
       try {
-        metainfo = parseMetainfo(bytes);
+        metainfo = parseMetainfo(bytes, { acceptsV2: true });
       } catch (error) {
         assertEquals(expected.verdict, "error", expected.file);
         if (error instanceof BencodeError) {
@@ -92,6 +93,8 @@ Deno.test({
       const { files, layout, isPrivate } = metainfo;
       assertEquals("valid", expected.verdict, expected.file);
       assertEquals(encodeHex(metainfo.infoHash), expected.infoHash);
+      const { infoHashV2 } = metainfo;
+      assertEquals(infoHashV2 && encodeHex(infoHashV2), expected.infoHashV2);
       assertEquals(files.length, expected.files, expected.file);
       assertEquals(layout.length, expected.length, expected.file);
       assertEquals(isPrivate, expected.private ?? false, expected.file);
@@ -123,6 +126,10 @@ Deno.test("parseMetainfo() reads what a torrent of one file says", () => {
     infoHash: sha1(infoBytes),
     infoBytes,
     name: "name",
+    infoHashV2: undefined,
+    metaVersion: 1,
+    hasV1: true,
+    pieceLayers: new Map(),
     isMultiFile: false,
     files: [{ path: ["name"], length: 5, kind: "file" }],
     pieceHashes: new Uint8Array(20),
@@ -282,9 +289,13 @@ Deno.test("parseMetainfo() ignores optional keys of a wrong type", async (t) => 
   await t.step("keys of the info dictionary", () => {
     for (const value of [7, 2n ** 70n, [], {}]) {
       const { name, isPrivate } = parseMetainfo(
-        single({ "name.utf-8": value, private: value, "meta version": value }),
+        single({ "name.utf-8": value, private: value, "file tree": value }),
       );
       assertEquals([name, isPrivate], ["name", false]);
+    }
+    for (const value of ["2", [], {}]) {
+      const { metaVersion } = parseMetainfo(single({ "meta version": value }));
+      assertEquals(metaVersion, 1);
     }
   });
 });
@@ -721,7 +732,8 @@ Deno.test("parseMetainfo() takes 1 alone for private", () => {
 });
 
 Deno.test("parseMetainfo() says that a torrent is for BitTorrent v2 only", () => {
-  const tree = { a: { "": { length: 5, "pieces root": new Uint8Array(32) } } };
+  const root = new Uint8Array(32).fill(1);
+  const tree = { name: { "": { length: 5, "pieces root": root } } };
   const v2 = { "meta version": 2, "file tree": tree };
   const only = single({ ...v2, pieces: undefined, length: undefined });
   assertRefused(only, "info.pieces", "BitTorrent v2");
