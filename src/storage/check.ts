@@ -10,13 +10,8 @@ import { StorageError, type StorageProblem } from "../errors.ts";
 import { PieceLayout } from "../metainfo/layout.ts";
 import { TaskGroup } from "../task_group.ts";
 import { PieceReader } from "./piece_reader.ts";
+import { runWorker, workerCount } from "./workers.ts";
 import { delay } from "@std/async/delay";
-
-/** Below this a worker costs more time to start than it saves. */
-const MIN_BYTES_FOR_WORKERS = 64 * 1024 * 1024;
-
-/** More workers than this only wait for the disk. */
-const MAX_WORKERS = 8;
 
 /** A piece is read in parts, so that a large one needs no large buffer. */
 const PART_LENGTH = 1024 * 1024;
@@ -157,17 +152,15 @@ export async function checkPieces(
   options: CheckOptions,
 ): Promise<void> {
   options.signal.throwIfAborted();
-  if (options.bytes >= MIN_BYTES_FOR_WORKERS) {
-    const count = Math.min(navigator.hardwareConcurrency, MAX_WORKERS);
-    if (count > 1 && mayStartWorkers()) {
-      await using tasks = new TaskGroup({ signal: options.signal });
-      for (let i = 0; i < count; i++) {
-        tasks.spawn((signal) => runWorker(job, { ...options, signal }));
-      }
-      await tasks.join();
-      options.signal.throwIfAborted();
-      return;
+  const count = workerCount(WORKER_URL, options.bytes);
+  if (count > 0) {
+    await using tasks = new TaskGroup({ signal: options.signal });
+    for (let i = 0; i < count; i++) {
+      tasks.spawn((signal) => checkBeside(job, { ...options, signal }));
     }
+    await tasks.join();
+    options.signal.throwIfAborted();
+    return;
   }
   using checker = new Checker(job);
   let sliceStart = performance.now();
@@ -180,49 +173,31 @@ export async function checkPieces(
   }
 }
 
-/** A worker is loaded from its file, which Deno may not permit to read. */
-function mayStartWorkers(): boolean {
-  const path = new URL(WORKER_URL);
-  return path.protocol !== "file:" ||
-    Deno.permissions.querySync({ name: "read", path }).state === "granted";
-}
-
 const WORKER_URL = import.meta.resolve("./check_worker.ts");
 
-async function runWorker(
+async function checkBeside(
   job: CheckJob,
   { onPiece, signal }: CheckOptions,
 ): Promise<void> {
-  signal.throwIfAborted();
-  const worker = new Worker(WORKER_URL, { type: "module" });
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const abort = () => reject(signal.reason);
-  signal.addEventListener("abort", abort);
-  worker.onerror = (event) => {
-    event.preventDefault();
-    reject(new Error(`The checking worker failed: ${event.message}`));
-  };
-  worker.onmessage = ({ data }: MessageEvent<CheckReport>) => {
-    switch (data.type) {
-      case "checked":
-        for (const index of data.good) onPiece(index, true);
-        for (const index of data.bad) onPiece(index, false);
-        return;
-      case "done":
-        return resolve();
-      case "failed":
-        return reject(new StorageError(data.problem, data));
-      default:
-        data satisfies never;
-    }
-  };
-  try {
-    worker.postMessage(job);
-    await promise;
-  } finally {
+  await runWorker<CheckReport>(WORKER_URL, {
+    job,
+    signal,
+    onReport(report) {
+      switch (report.type) {
+        case "checked":
+          for (const index of report.good) onPiece(index, true);
+          for (const index of report.bad) onPiece(index, false);
+          return false;
+        case "done":
+          return true;
+        case "failed":
+          throw new StorageError(report.problem, report);
+        default:
+          report satisfies never;
+          return false;
+      }
+    },
     // Deno lets a worker that is busy go on for a while: nothing is left to do.
-    Atomics.store(job.taken, 0, job.pieces.length);
-    worker.terminate();
-    signal.removeEventListener("abort", abort);
-  }
+    onEnd: () => Atomics.store(job.taken, 0, job.pieces.length),
+  });
 }
