@@ -1,0 +1,129 @@
+/**
+ * Finds the files that a torrent is to be made of, and sees to it that they do
+ * not change meanwhile.
+ *
+ * @module
+ */
+
+import { StorageError } from "../errors.ts";
+import type { NewFile } from "../metainfo/create.ts";
+import { type FileStamp, isSameFile } from "./file_storage.ts";
+import { storageError } from "./storage_error.ts";
+import { basename, join, resolve } from "@std/path";
+
+/** A file on disk. */
+export interface FoundFile extends NewFile {
+  /** Where it lies. */
+  readonly location: string;
+  /** What it was like when it was found. */
+  readonly stamp: FileStamp;
+}
+
+/** What lies at some paths. */
+export interface Found {
+  /** The files. */
+  readonly files: FoundFile[];
+  /** What a torrent is not made of: links, sockets and the like. */
+  readonly skipped: string[];
+}
+
+/** Options for {@linkcode findFiles}. */
+export interface FindOptions {
+  /** Whether a file or folder is left out, by its names below the torrent's. */
+  isExcluded: (names: readonly string[]) => boolean;
+}
+
+/** No folder is deeper in a torrent that is read. */
+const MAX_DEPTH = 100;
+
+/**
+ * Finds files. Those that are hidden are files like others; links below the
+ * paths are left out, since what they name lies elsewhere.
+ *
+ * @param paths Files and folders. One is the torrent itself; several lie in it.
+ * @param options What is left out.
+ * @returns The files, in no order.
+ * @throws {StorageError} If one cannot be read.
+ */
+export function findFiles(
+  paths: readonly string[],
+  { isExcluded }: FindOptions,
+): Found {
+  const found: Found = { files: [], skipped: [] };
+  const add = (location: string, names: readonly string[]) => {
+    if (names.length > 0 && isExcluded(names)) return;
+    // What is named by the user may be a link.
+    const isNamed = names.length < 2 && paths.includes(location);
+    const info = look(location, isNamed);
+    if (info.isDirectory && names.length < MAX_DEPTH) {
+      for (const { name } of list(location)) {
+        add(join(location, name), [...names, name]);
+      }
+    } else if (info.isFile) {
+      found.files.push({
+        path: names,
+        length: info.size,
+        isExecutable: ((info.mode ?? 0) & 0o100) !== 0,
+        location,
+        stamp: stampOf(info),
+      });
+    } else {
+      found.skipped.push(location);
+    }
+  };
+  for (const path of paths) {
+    add(path, paths.length === 1 ? [] : [basename(resolve(path))]);
+  }
+  return found;
+}
+
+/**
+ * Makes sure that files are what they were when they were found.
+ *
+ * @param files The files.
+ * @throws {StorageError} If one has changed.
+ */
+export function checkUnchanged(files: readonly FoundFile[]): void {
+  for (const { location, stamp } of files) {
+    if (!isSameFile(stampOf(look(location, true)), stamp)) {
+      throw changed(location);
+    }
+  }
+}
+
+/**
+ * Says that a file has changed.
+ *
+ * @param path The file.
+ * @returns The error to throw.
+ */
+export function changed(path: string): StorageError {
+  return new StorageError("io", {
+    message: `${path} changed while it was read: run again when it is at rest`,
+    path,
+  });
+}
+
+function stampOf({ size, mtime, ctime }: Deno.FileInfo): FileStamp {
+  return {
+    size,
+    modifiedAt: mtime?.getTime() ?? 0,
+    changedAt: ctime?.getTime() ?? 0,
+  };
+}
+
+function look(path: string, followsLinks: boolean): Deno.FileInfo {
+  try {
+    return followsLinks ? Deno.statSync(path) : Deno.lstatSync(path);
+  } catch (error) {
+    throw storageError(error, path);
+  }
+}
+
+function list(folder: string): Iterable<Deno.DirEntry> {
+  try {
+    return Deno.readDirSync(folder);
+  } catch (error) {
+    throw storageError(error, folder);
+  }
+}
