@@ -4,18 +4,11 @@
  * @module
  */
 
-import { type Endpoint, parseEndpoint } from "../bytes/endpoint.ts";
+import type { Endpoint } from "../bytes/endpoint.ts";
 import { MAX_NAME_BYTES } from "../metainfo/safe_path.ts";
-import {
-  FLAGS,
-  parseSize,
-  spellOut,
-  unknownOption,
-  UsageError,
-  VALUES,
-} from "./options.ts";
+import { readOptions, UsageError } from "./options.ts";
+import { Values } from "./values.ts";
 import type { SeedingGoal } from "../mod.ts";
-import { parseArgs } from "@std/cli/parse-args";
 
 /** How progress is shown. */
 export type ProgressForm = "auto" | "bar" | "line" | "json" | "none";
@@ -107,9 +100,6 @@ const DEFAULT_MAX_PEERS = 50;
 /** The number of transmission and libtorrent. */
 const DEFAULT_MAX_PEERS_TOTAL = 200;
 
-/** With less than this not even handshakes pass in time. */
-const MIN_RATE = 1024;
-
 /** aria2's number. */
 const DEFAULT_CONCURRENT = 5;
 
@@ -124,15 +114,7 @@ const MAX_PORTS = 1000;
  * @throws {UsageError} If they cannot be understood.
  */
 export function parseCommand(args: readonly string[]): Command {
-  const { options, subcommand, sources } = spellOut(args);
-  const parsed = parseArgs(options, {
-    boolean: [...FLAGS],
-    string: [...VALUES],
-    collect: ["bt-exclude-tracker", "bt-tracker", "dht-bootstrap", "peer"],
-    unknown: (_argument, key) => {
-      throw unknownOption(`--${key}`);
-    },
-  });
+  const { parsed, subcommand, sources } = readOptions(args);
   if (parsed["help"]) return { type: "help" };
   if (parsed["version"]) return { type: "version" };
   const values = new Values(parsed);
@@ -201,101 +183,6 @@ export function parseCommand(args: readonly string[]): Command {
       isSuper: parsed["super-seed"] === true,
     }),
   });
-}
-
-/** The values of options, each checked as what it must be. */
-class Values {
-  readonly #parsed: Record<string, unknown>;
-
-  constructor(parsed: Record<string, unknown>) {
-    this.#parsed = parsed;
-  }
-
-  text(name: string): string | undefined {
-    const value = this.#parsed[name];
-    if (value === "") throw new UsageError(`--${name} needs a value`);
-    return value === undefined ? undefined : String(value);
-  }
-
-  oneOf<T extends string>(name: string, choices: readonly T[]): T | undefined {
-    const text = this.text(name);
-    const choice = choices.find((choice) => choice === text);
-    if (text === undefined || choice !== undefined) return choice;
-    throw new UsageError(
-      `--${name} must be one of ${choices.join(", ")}; got '${text}'`,
-    );
-  }
-
-  count(name: string): number | undefined {
-    const text = this.text(name);
-    if (text === undefined) return undefined;
-    if (/^[1-9]\d{0,5}$/.test(text)) return Number(text);
-    throw new UsageError(
-      `--${name} must be a whole number from 1 to 999999; got '${text}'`,
-    );
-  }
-
-  seconds(name: string): number | undefined {
-    const text = this.text(name);
-    if (text === undefined) return undefined;
-    const seconds = Number(text);
-    if (/^\d{1,8}(\.\d+)?$/.test(text)) {
-      return seconds > 0 ? seconds : undefined;
-    }
-    throw new UsageError(
-      `--${name} must be a number of seconds, 0 for no limit; got '${text}'`,
-    );
-  }
-
-  number(name: string): number | undefined {
-    const text = this.text(name);
-    if (text === undefined) return undefined;
-    if (/^\d{1,8}(\.\d+)?$/.test(text)) return Number(text);
-    throw new UsageError(`--${name} must be a number; got '${text}'`);
-  }
-
-  /** An option that may be repeated, each time with several values. */
-  list(name: string): string[] {
-    const texts = (this.#parsed[name] ?? []) as string[];
-    return texts.flatMap((text) => {
-      const values = text.split(",").map((value) => value.trim());
-      if (!values.includes("")) return values;
-      throw new UsageError(`--${name} must be URL[,URL...]; got '${text}'`);
-    });
-  }
-
-  trackers(name: string): string[] {
-    return this.list(name).map((url) => {
-      if (/^(https?|udp):\/\//i.test(url)) return url;
-      throw new UsageError(
-        `--${name} takes http, https and udp URLs; got '${url}'`,
-      );
-    });
-  }
-
-  /** Bytes per second; `undefined` is no limit. */
-  rate(name: string): number | undefined {
-    const text = this.text(name);
-    if (text === undefined) return undefined;
-    const rate = parseSize(text);
-    if (rate === 0) return undefined;
-    if (rate !== undefined && rate >= MIN_RATE) return rate;
-    throw new UsageError(
-      `--${name} must be bytes per second such as 500K or 2M, 1K at least, ` +
-        `or 0 for no limit; got '${text}'`,
-    );
-  }
-
-  endpoints(name: string): Endpoint[] {
-    const texts = (this.#parsed[name] ?? []) as string[];
-    return texts.map((text) => {
-      const endpoint = parseEndpoint(text);
-      if (endpoint) return endpoint;
-      throw new UsageError(
-        `--${name} must be HOST:PORT, IPv6 as [ADDRESS]:PORT; got '${text}'`,
-      );
-    });
-  }
 }
 
 /** As in aria2: a ratio of 0 is for ever, a time of 0 not at all. */

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { parseArgs } from "@std/cli/parse-args";
 import { closestString, levenshteinDistance } from "@std/text";
 
 /** The arguments cannot be understood: the message says what to do. */
@@ -70,6 +71,29 @@ export const SHORT: Readonly<Record<string, string>> = {
 /** Words that say what to do, where they come before every source. */
 export const SUBCOMMANDS: readonly string[] = ["seed", "show"];
 
+/** The same, where they are the first word of all: their options differ. */
+export const TOOLS: readonly string[] = ["create", "edit", "show", "verify"];
+
+/** The options that one way to call the program has. */
+export interface OptionSet {
+  /** Those that are said or not, by their long names. */
+  readonly flags: readonly string[];
+  /** Those that have a value, by their long names. */
+  readonly values: readonly string[];
+  /** Of these, those that may be repeated. */
+  readonly repeated: readonly string[];
+  /** The long names behind letters. */
+  readonly short: Readonly<Record<string, string>>;
+}
+
+/** The options of a download. */
+const DOWNLOAD_OPTIONS: OptionSet = {
+  flags: FLAGS,
+  values: VALUES,
+  repeated: ["bt-exclude-tracker", "bt-tracker", "dht-bootstrap", "peer"],
+  short: SHORT,
+};
+
 /** What other programs call our options. */
 const KNOWN_ELSEWHERE: ReadonlyMap<string, string> = new Map([
   ["bt-max-peers", "max-peers"],
@@ -128,15 +152,47 @@ export interface SpelledOut {
 }
 
 /**
+ * Reads options.
+ *
+ * @param args The arguments as the system gives them, without the tool's name.
+ * @param set The options that there are.
+ * @returns The options, the subcommand and everything else.
+ * @throws {UsageError} If an option is unknown, or its value is missing.
+ */
+export function readOptions(
+  args: readonly string[],
+  set: OptionSet = DOWNLOAD_OPTIONS,
+): {
+  parsed: Record<string, unknown>;
+  subcommand: string | undefined;
+  sources: string[];
+} {
+  const { options, subcommand, sources } = spellOut(args, set);
+  const parsed = parseArgs(options, {
+    boolean: [...set.flags],
+    string: [...set.values],
+    collect: [...set.repeated],
+    unknown: (_argument, key) => {
+      throw unknownOption(`--${key}`, set);
+    },
+  });
+  return { parsed, subcommand, sources };
+}
+
+/**
  * Writes the options in the one way that the parser cannot mistake. As they
  * come, it would take `-da=b` for `b`, `--quiet=no` for yes, and a file called
  * `true` for what the flag before it is.
  *
  * @param args The arguments as the system gives them.
+ * @param set The options that there are.
  * @returns The options, the subcommand and the sources.
  * @throws {UsageError} If an option is unknown, or its value is missing.
  */
-export function spellOut(args: readonly string[]): SpelledOut {
+export function spellOut(
+  args: readonly string[],
+  set: OptionSet = DOWNLOAD_OPTIONS,
+): SpelledOut {
   const options: string[] = [];
   const sources: string[] = [];
   let subcommand: string | undefined;
@@ -146,15 +202,23 @@ export function spellOut(args: readonly string[]): SpelledOut {
       for (const source of rest) sources.push(source);
     } else if (arg.startsWith("--")) {
       const [, name, value] = /^--([^=]*)(?:=(.*))?$/s.exec(arg)!;
-      if (!name) throw unknownOption(arg);
-      options.push(spelled(name, { written: `--${name}`, value, rest }));
+      if (!name) throw unknownOption(arg, set);
+      const written = `--${name}`;
+      options.push(spelled(name, { written, value, rest, set }));
     } else if (arg.startsWith("-") && arg !== "-") {
-      options.push(...spelledLetters(arg, rest));
+      options.push(...spelledLetters(arg, { rest, set }));
     } else if (
-      subcommand === undefined && sources.length === 0 &&
-      SUBCOMMANDS.includes(arg)
+      set === DOWNLOAD_OPTIONS && subcommand === undefined &&
+      sources.length === 0 && SUBCOMMANDS.includes(arg)
     ) {
       subcommand = arg;
+    } else if (
+      set === DOWNLOAD_OPTIONS && subcommand === undefined &&
+      sources.length === 0 && TOOLS.includes(arg)
+    ) {
+      throw new UsageError(
+        `'${arg}' comes before its options; a file of that name is ./${arg}`,
+      );
     } else {
       sources.push(arg);
     }
@@ -163,18 +227,21 @@ export function spellOut(args: readonly string[]): SpelledOut {
 }
 
 /** One or more letters behind one dash; the last may have a value. */
-function spelledLetters(arg: string, rest: Iterator<string>): string[] {
-  if (isOption(arg.slice(1))) throw unknownOption(arg);
+function spelledLetters(
+  arg: string,
+  { rest, set }: { rest: Iterator<string>; set: OptionSet },
+): string[] {
+  if (isOption(arg.slice(1), set)) throw unknownOption(arg, set);
   const options: string[] = [];
   for (let at = 1; at < arg.length; at++) {
     const written = `-${arg[at]}`;
-    const name = SHORT[arg[at]!];
-    if (name === undefined) throw unknownOption(written);
-    if (VALUES.includes(name)) {
+    const name = set.short[arg[at]!];
+    if (name === undefined) throw unknownOption(written, set);
+    if (set.values.includes(name)) {
       const value = arg.slice(at + 1).replace(/^=/, "") || undefined;
-      return [...options, spelled(name, { written, value, rest })];
+      return [...options, spelled(name, { written, value, rest, set })];
     }
-    options.push(spelled(name, { written, value: undefined, rest }));
+    options.push(spelled(name, { written, value: undefined, rest, set }));
   }
   return options;
 }
@@ -182,16 +249,17 @@ function spelledLetters(arg: string, rest: Iterator<string>): string[] {
 /** One option; a value that stands apart is taken from the arguments left. */
 function spelled(
   name: string,
-  { written, value, rest }: {
+  { written, value, rest, set }: {
     written: string;
     value: string | undefined;
     rest: Iterator<string>;
+    set: OptionSet;
   },
 ): string {
-  if (VALUES.includes(name)) {
+  if (set.values.includes(name)) {
     return `--${name}=${value ?? separateValue(written, rest)}`;
   }
-  if (value !== undefined && FLAGS.includes(name)) {
+  if (value !== undefined && set.flags.includes(name)) {
     throw new UsageError(`${written} takes no value; got '${value}'`);
   }
   return `--${name}`;
@@ -207,26 +275,31 @@ function separateValue(written: string, rest: Iterator<string>): string {
   );
 }
 
-function isOption(name: string): boolean {
-  return FLAGS.includes(name) || VALUES.includes(name);
+function isOption(name: string, { flags, values }: OptionSet): boolean {
+  return flags.includes(name) || values.includes(name);
 }
 
 /**
  * Says that there is no such option, and which one was meant.
  *
  * @param written The option as it was written.
+ * @param set The options that there are.
  * @returns The error to throw.
  */
-export function unknownOption(written: string): UsageError {
+export function unknownOption(
+  written: string,
+  set: OptionSet = DOWNLOAD_OPTIONS,
+): UsageError {
   const name = written.replace(/^--?/, "");
-  const meant = name.length > 1 ? closestOption(name) : undefined;
+  const meant = name.length > 1 ? closestOption(name, set) : undefined;
   const suggestion = meant === undefined ? "" : `; did you mean --${meant}?`;
   return new UsageError(`Unknown option ${written}${suggestion}`);
 }
 
-function closestOption(name: string): string | undefined {
-  const names = [...FLAGS, ...VALUES];
-  const known = KNOWN_ELSEWHERE.get(name) ??
+function closestOption(name: string, set: OptionSet): string | undefined {
+  const names = [...set.flags, ...set.values];
+  const elsewhere = KNOWN_ELSEWHERE.get(name);
+  const known = names.find((option) => option === elsewhere) ??
     names.find((option) => option.startsWith(name));
   if (known !== undefined) return known;
   const closest = closestString(name, names);
