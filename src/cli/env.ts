@@ -20,6 +20,12 @@ export interface TextSink {
    * @param text The text; nothing is added.
    */
   write(text: string): void;
+  /**
+   * Writes bytes.
+   *
+   * @param bytes The bytes.
+   */
+  writeBytes(bytes: Uint8Array): void;
 }
 
 /** The world, as far as the program needs it. */
@@ -30,6 +36,13 @@ export interface Env {
   readonly stdout: TextSink;
   /** Standard error: what goes on. */
   readonly stderr: TextSink;
+  /**
+   * Reads a variable of the environment, if that needs no prompt.
+   *
+   * @param name The variable.
+   * @returns Its value, if it is set and may be read.
+   */
+  variable(name: string): string | undefined;
   /**
    * Hears of every wish to stop (Ctrl-C, `kill`).
    *
@@ -70,8 +83,11 @@ class StreamSink implements TextSink {
   }
 
   write(text: string): void {
+    this.writeBytes(new TextEncoder().encode(text));
+  }
+
+  writeBytes(bytes: Uint8Array): void {
     if (this.#isClosed) return;
-    const bytes = new TextEncoder().encode(text);
     try {
       let written = 0;
       while (written < bytes.length) {
@@ -97,6 +113,13 @@ export const REAL_ENV: Env = {
   },
   stdout: new StreamSink(Deno.stdout, "standard output"),
   stderr: new StreamSink(Deno.stderr, "standard error"),
+  variable(name) {
+    const { state } = Deno.permissions.querySync({
+      name: "env",
+      variable: name,
+    });
+    return state === "granted" ? Deno.env.get(name) : undefined;
+  },
   onStopSignal(handler) {
     const signals: Deno.Signal[] = Deno.build.os === "windows"
       ? ["SIGINT", "SIGBREAK"]

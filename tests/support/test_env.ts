@@ -5,6 +5,7 @@
  */
 
 import type { Env, TextSink } from "../../src/cli/env.ts";
+import { concat } from "@std/bytes/concat";
 
 /** A terminal or a file that keeps what is written. */
 export class CapturedSink implements TextSink {
@@ -13,6 +14,7 @@ export class CapturedSink implements TextSink {
   readonly isTerminal: boolean;
   /** How many columns there are; a test may change it. */
   columns: number;
+  readonly #written: Uint8Array[] = [];
 
   /**
    * Nothing is written yet.
@@ -31,7 +33,18 @@ export class CapturedSink implements TextSink {
 
   /** Keeps text. */
   write(text: string): void {
-    this.text += text;
+    this.writeBytes(new TextEncoder().encode(text));
+  }
+
+  /** Keeps bytes. */
+  writeBytes(bytes: Uint8Array): void {
+    this.#written.push(bytes.slice());
+    this.text += new TextDecoder().decode(bytes);
+  }
+
+  /** Everything that was written, as bytes. */
+  get bytes(): Uint8Array {
+    return concat(this.#written);
   }
 }
 
@@ -41,14 +54,19 @@ export interface TestEnvOptions {
   stdin?: Uint8Array;
   /** Standard error; a file if not given. */
   stderr?: CapturedSink;
+  /** Standard output; a file if not given. */
+  stdout?: CapturedSink;
+  /** The environment. */
+  variables?: Record<string, string>;
 }
 
 /** Streams in memory, and signals on demand. */
 export class TestEnv implements Env {
   readonly stdin: ReadableStream<Uint8Array>;
-  readonly stdout: CapturedSink = new CapturedSink();
+  readonly stdout: CapturedSink;
   readonly stderr: CapturedSink;
   readonly #handlers = new Set<() => void>();
+  readonly #variables: Record<string, string>;
 
   /**
    * Makes a world.
@@ -57,7 +75,9 @@ export class TestEnv implements Env {
    */
   constructor(options: TestEnvOptions = {}) {
     this.stdin = ReadableStream.from([options.stdin ?? new Uint8Array()]);
+    this.stdout = options.stdout ?? new CapturedSink();
     this.stderr = options.stderr ?? new CapturedSink();
+    this.#variables = options.variables ?? {};
   }
 
   /** How many listen for a signal. */
@@ -68,6 +88,11 @@ export class TestEnv implements Env {
   /** Sends a signal to stop, as Ctrl-C does. */
   interrupt(): void {
     for (const handler of this.#handlers) handler();
+  }
+
+  /** A variable of the environment. */
+  variable(name: string): string | undefined {
+    return this.#variables[name];
   }
 
   /** Hears of every signal. */
