@@ -29,6 +29,10 @@ declare module "@std/encoding/hex" {
 declare module "@std/path" {
   export function basename(path: string, suffix?: string): string;
   export function dirname(path: string): string;
+  export function globToRegExp(
+    glob: string,
+    options?: { extended?: boolean; globstar?: boolean; os?: string },
+  ): RegExp;
   export function isAbsolute(path: string): boolean;
   export function join(...paths: string[]): string;
   export function resolve(...paths: string[]): string;

@@ -9,11 +9,12 @@ import { parseCommand } from "./args.ts";
 import { download } from "./download.ts";
 import type { Env } from "./env.ts";
 import { EXIT, exitCodeOf } from "./exit_code.ts";
-import { messageOf } from "./failure.ts";
+import { messageOf, StopRequest } from "./failure.ts";
 import { HELP } from "./help.ts";
 import { UsageError } from "./options.ts";
 import { show } from "./show_sources.ts";
 import { printable } from "./text.ts";
+import { TOOL_TABLE } from "./tools.ts";
 
 /**
  * Runs the program.
@@ -26,7 +27,10 @@ export async function run(
   args: readonly string[],
   env: Env,
 ): Promise<number> {
+  const [first, ...rest] = args;
+  const tool = first === undefined ? undefined : TOOL_TABLE.get(first);
   try {
+    if (tool) return await tool.run(rest, env);
     const command = parseCommand(args);
     switch (command.type) {
       case "help":
@@ -41,15 +45,19 @@ export async function run(
         return await download(command, env);
     }
   } catch (error) {
-    return report(error, env);
+    return report(error, { env, help: tool ? `${first} --help` : "--help" });
   }
 }
 
 /** Says what went wrong, and gives the exit status. */
-function report(error: unknown, env: Env): number {
+function report(
+  error: unknown,
+  { env, help }: { env: Env; help: string },
+): number {
   env.stderr.write(`btget: ${printable(messageOf(error))}\n`);
   if (error instanceof UsageError) {
-    env.stderr.write("Try 'btget --help'.\n");
+    env.stderr.write(`Try 'btget ${help}'.\n`);
   }
+  if (error instanceof StopRequest) return EXIT.stopped;
   return exitCodeOf(error) ?? EXIT.unexpected;
 }

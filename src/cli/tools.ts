@@ -1,0 +1,13 @@
+/**
+ * The tools beside the download, by their names.
+ *
+ * @module
+ */
+
+import { CREATE } from "./create.ts";
+import type { Tool } from "./tool.ts";
+
+/** Every tool. */
+export const TOOL_TABLE: ReadonlyMap<string, Tool> = new Map([
+  ["create", CREATE],
+]);
