@@ -35,6 +35,7 @@ declare module "@std/path" {
   ): RegExp;
   export function isAbsolute(path: string): boolean;
   export function join(...paths: string[]): string;
+  export function relative(from: string, to: string): string;
   export function resolve(...paths: string[]): string;
 }
 

@@ -6,8 +6,10 @@
 
 import { CREATE } from "./create.ts";
 import type { Tool } from "./tool.ts";
+import { VERIFY } from "./verify.ts";
 
 /** Every tool. */
 export const TOOL_TABLE: ReadonlyMap<string, Tool> = new Map([
   ["create", CREATE],
+  ["verify", VERIFY],
 ]);

@@ -15,6 +15,12 @@ import {
   SourceError,
 } from "./source.ts";
 
+/** Options for {@linkcode readTorrent}. */
+export interface ReadTorrentOptions extends ReadSourceOptions {
+  /** Whether a torrent for v2 alone can be used; refused if not given. */
+  acceptsV2?: boolean;
+}
+
 /**
  * Reads a source.
  *
@@ -28,7 +34,7 @@ import {
  */
 export async function readTorrent(
   source: string,
-  options: ReadSourceOptions,
+  options: ReadTorrentOptions,
 ): Promise<Metainfo | Magnet> {
   // 32 letters can be an info hash, and the name of a file.
   if (isMagnet(source) && !isFile(source)) return parseMagnet(source);
@@ -38,7 +44,8 @@ export async function readTorrent(
     return parseMagnet(new TextDecoder().decode(bytes));
   }
   try {
-    return parseMetainfo(bytes, { names: nameRules() });
+    const { acceptsV2 = false } = options;
+    return parseMetainfo(bytes, { names: nameRules(), acceptsV2 });
   } catch (error) {
     if (!(error instanceof BencodeError)) throw error;
     throw new SourceError(

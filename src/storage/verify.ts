@@ -1,0 +1,237 @@
+/**
+ * Compares the files of a torrent on disk with what the torrent says of them,
+ * and changes nothing.
+ *
+ * @module
+ */
+
+import { HASH_LENGTH, hashesEqual, SHA256_LENGTH } from "../bytes/hash.ts";
+import { merkleRoot, pieceLevel } from "../metainfo/merkle.ts";
+import type { Metainfo } from "../metainfo/metainfo.ts";
+import { findFiles } from "./find_files.ts";
+import { type HashJob, hashJob } from "./hash_files.ts";
+import type { DownloadPlaces } from "./places.ts";
+import { storageError } from "./storage_error.ts";
+import { StorageError } from "../errors.ts";
+import { encodeHex } from "@std/encoding/hex";
+import { relative } from "@std/path";
+
+/**
+ * What is wrong with a file:
+ *
+ * - `missing`: nothing is there;
+ * - `unreadable`: something is there that cannot be read, or is no file;
+ * - `size`: it is too long or too short;
+ * - `bad`: bytes are not those of the torrent;
+ * - `unknown`: bytes share a piece with what is missing, and v1 cannot tell;
+ * - `extra`: it is not of this torrent.
+ */
+export type FileProblem =
+  | "missing"
+  | "unreadable"
+  | "size"
+  | "bad"
+  | "unknown"
+  | "extra";
+
+/** Bytes of a file. */
+export interface ByteRange {
+  /** The first. */
+  readonly begin: number;
+  /** The one after the last. */
+  readonly end: number;
+}
+
+/** Something that is wrong. */
+export interface Finding {
+  /** What. */
+  readonly problem: FileProblem;
+  /** The file, as names below the download folder. */
+  readonly path: readonly string[];
+  /** How long it is, and should be, if that differs. */
+  readonly size?: { readonly found: number; readonly wanted: number };
+  /** Which of its bytes. */
+  readonly ranges?: readonly ByteRange[];
+}
+
+/** A torrent whose files are to be compared. */
+export interface Verification {
+  /** The torrent. */
+  readonly metainfo: Metainfo;
+  /** What to hash; then {@linkcode judge} knows. */
+  readonly job: HashJob;
+  /** What is wrong before a byte is read, by the position of the file. */
+  readonly looks: ReadonlyMap<number, Finding>;
+  /** Where the files lie. */
+  readonly places: DownloadPlaces;
+}
+
+/** A path that no file has: what should be there counts as missing. */
+const NOWHERE = "";
+
+/**
+ * Looks at the files of a torrent.
+ *
+ * @param metainfo The torrent.
+ * @param places Where its files lie.
+ * @returns What to hash.
+ */
+export function beginVerification(
+  metainfo: Metainfo,
+  places: DownloadPlaces,
+): Verification {
+  const looks = new Map<number, Finding>();
+  const paths = metainfo.files.map(({ path, length, kind }, i) => {
+    if (kind !== "file") return undefined;
+    const location = places.files[i]!.path;
+    const found = look(location);
+    if (typeof found === "string") {
+      looks.set(i, { problem: found, path });
+      return NOWHERE;
+    }
+    if (found !== length) {
+      const size = { found, wanted: length };
+      looks.set(i, { problem: "size", path, size });
+    }
+    return location;
+  });
+  const job = hashJob({
+    layout: metainfo.layout,
+    paths,
+    hasV1: metainfo.hasV1,
+    hasV2: metainfo.metaVersion === 2,
+  });
+  return { metainfo, job, looks, places };
+}
+
+/** How long a file is, or why it cannot be read. */
+function look(path: string): number | "missing" | "unreadable" {
+  try {
+    const { isFile, size } = Deno.statSync(path);
+    // A pipe would wait for somebody who writes.
+    if (!isFile) return "unreadable";
+    using _file = Deno.openSync(path);
+    return size;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return "missing";
+    storageError(error, path);
+    return "unreadable";
+  }
+}
+
+/**
+ * Says what is wrong with the files of a torrent.
+ *
+ * @param verification The torrent, hashed.
+ * @returns The findings in the torrent's order; none if all is well.
+ */
+export function judge(verification: Verification): Finding[] {
+  const { metainfo, job, looks } = verification;
+  const { files, layout } = metainfo;
+  const isGood = comparison(verification);
+  return files.flatMap(({ path, kind }, file) => {
+    if (kind !== "file") return [];
+    const findings: Finding[] = [];
+    const seen = looks.get(file);
+    if (seen) findings.push(seen);
+    if (seen && seen.problem !== "size") return findings;
+    const bad: ByteRange[] = [];
+    const unknown: ByteRange[] = [];
+    const { first, end } = layout.filePieces(file);
+    const begin = layout.fileOffset(file);
+    for (let index = first; index < end; index++) {
+      const wasRead = job.wasRead[index] === 1;
+      if (wasRead && isGood(index, file)) continue;
+      const range = {
+        begin: Math.max(layout.pieceOffset(index) - begin, 0),
+        end: Math.min(
+          layout.pieceOffset(index + 1) - begin,
+          seen?.size?.found ?? Infinity,
+          layout.fileLength(file),
+        ),
+      };
+      if (range.begin < range.end) append(wasRead ? bad : unknown, range);
+    }
+    if (bad.length > 0) findings.push({ problem: "bad", path, ranges: bad });
+    if (unknown.length > 0) {
+      findings.push({ problem: "unknown", path, ranges: unknown });
+    }
+    return findings;
+  });
+}
+
+function append(ranges: ByteRange[], range: ByteRange): void {
+  const last = ranges.at(-1);
+  if (last?.end !== range.begin) ranges.push(range);
+  else ranges[ranges.length - 1] = { begin: last.begin, end: range.end };
+}
+
+/** Tells whether a piece has the hashes that the torrent says. */
+function comparison(
+  { metainfo, job }: Verification,
+): (index: number, file: number) => boolean {
+  const { files, layout, pieceHashes, pieceLayers } = metainfo;
+  const { hashes, nodes } = job;
+  const level = nodes ? pieceLevel(layout.pieceLength) : 0;
+  /** Of files without a layer: their whole tree is compared at once. */
+  const whole = new Map<number, boolean>();
+  const isGoodTree = (index: number, file: number, nodes: Uint8Array) => {
+    const { piecesRoot, length } = files[file]!;
+    const node = nodes.subarray(
+      index * SHA256_LENGTH,
+      (index + 1) * SHA256_LENGTH,
+    );
+    const root = piecesRoot!;
+    if (length <= layout.pieceLength) return hashesEqual(node, root);
+    const { first, end } = layout.filePieces(file);
+    const layer = pieceLayers.get(encodeHex(root));
+    if (layer) {
+      const at = (index - first) * SHA256_LENGTH;
+      return hashesEqual(node, layer.subarray(at, at + SHA256_LENGTH));
+    }
+    let isGood = whole.get(file);
+    if (isGood === undefined) {
+      const row = nodes.subarray(first * SHA256_LENGTH, end * SHA256_LENGTH);
+      isGood = hashesEqual(merkleRoot(row, { level }), root);
+      whole.set(file, isGood);
+    }
+    return isGood;
+  };
+  return (index, file) => {
+    const at = index * HASH_LENGTH;
+    const isGoodV1 = !hashes || hashesEqual(
+      hashes.subarray(at, at + HASH_LENGTH),
+      pieceHashes.subarray(at, at + HASH_LENGTH),
+    );
+    return isGoodV1 && (!nodes || isGoodTree(index, file, nodes));
+  };
+}
+
+/**
+ * Finds what lies in the folder of a torrent and is none of its files.
+ *
+ * @param verification The torrent.
+ * @returns A finding for each; none for a torrent of one file.
+ */
+export function findExtra({ metainfo, places }: Verification): Finding[] {
+  if (!metainfo.isMultiFile) return [];
+  const own = new Set(
+    places.files.filter(({ kind }) => kind !== "pad").map(({ path }) => path),
+  );
+  const extra: string[][] = [];
+  try {
+    const { files, skipped } = findFiles([places.root], {
+      isExcluded: () => false,
+    });
+    const others = [...files.map(({ location }) => location), ...skipped];
+    for (const location of others) {
+      if (own.has(location)) continue;
+      extra.push(relative(places.folder, location).split(/[/\\]/));
+    }
+  } catch (error) {
+    // Then its own files are missing too.
+    if (!(error instanceof StorageError)) throw error;
+  }
+  return extra.map((path): Finding => ({ problem: "extra", path }))
+    .sort((a, b) => a.path.join("/") < b.path.join("/") ? -1 : 1);
+}
