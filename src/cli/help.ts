@@ -12,7 +12,8 @@ export const HELP =
 
 Usage: btget [options] SOURCE...         download
        btget seed [options] SOURCE...    check what is there, and serve it
-       btget show [options] SOURCE...    tell what is in a torrent
+       btget create, show, verify, edit  make, read, check and change torrents;
+                                         'btget create -h' says how
 
 SOURCE is a .torrent file, its http(s) URL, a magnet link, an info hash, or -.
 Run the same command again to go on where it stopped.

@@ -10,6 +10,12 @@ import type { Session } from "../torrent/session.ts";
 import { type TrackerSelection, trackersOf } from "../torrent/trackers.ts";
 import type { DownloadCommand } from "./args.ts";
 
+/** What the user says of trackers. */
+export type TrackerWishes = Pick<
+  DownloadCommand,
+  "usesTrackers" | "extraTrackers" | "excludedTrackers"
+>;
+
 /**
  * Chooses the trackers of a torrent.
  *
@@ -19,7 +25,7 @@ import type { DownloadCommand } from "./args.ts";
  */
 export function selectTrackers(
   torrent: Metainfo | Magnet,
-  { command, session }: { command: DownloadCommand; session: Session },
+  { command, session }: { command: TrackerWishes; session: Session },
 ): TrackerSelection {
   if (!command.usesTrackers) return { tiers: [], extra: [], unusable: [] };
   return trackersOf(torrent, {

@@ -5,7 +5,8 @@
  */
 
 import { formatEndpoint } from "../bytes/endpoint.ts";
-import type { Magnet } from "../metainfo/magnet.ts";
+import type { Lint } from "../metainfo/lints.ts";
+import { formatMagnet, type Magnet } from "../metainfo/magnet.ts";
 import type { Metainfo } from "../metainfo/metainfo.ts";
 import type { ScrapeCounts } from "../tracker/tracker.ts";
 import { formatBytes, plural, printable, shownUrl } from "./text.ts";
@@ -18,14 +19,16 @@ import { encodeHex } from "@std/encoding/hex";
  * @returns Lines, each with its end.
  */
 export function describeTorrent(metainfo: Metainfo): string {
-  const { layout, files } = metainfo;
+  const { layout, files, hasV1, infoHashV2 } = metainfo;
+  const length = payloadLength(metainfo);
   const date = metainfo.creationDate;
   const facts: [label: string, value: string | undefined][] = [
     ["Name", metainfo.name],
-    ["Info hash", encodeHex(metainfo.infoHash)],
+    ["Info hash", hasV1 ? encodeHex(metainfo.infoHash) : undefined],
+    ["Info hash v2", infoHashV2 && encodeHex(infoHashV2)],
     [
       "Size",
-      `${formatBytes(layout.length)} (${plural(layout.length, "byte")})`,
+      `${formatBytes(length)} (${plural(length, "byte")})`,
     ],
     [
       "Pieces",
@@ -49,12 +52,121 @@ export function describeTorrent(metainfo: Metainfo): string {
   );
   const shown = files.filter(({ kind }) => kind !== "pad");
   lines.push(`${plural(shown.length, "file")}:`);
-  shown.forEach(({ path, length, kind }, i) => {
+  shown.forEach(({ path, length, kind, isExecutable }, i) => {
     const size = kind === "symlink" ? "link" : formatBytes(length);
-    const name = printable(path.join("/"));
+    const name = printable(path.join("/")) + (isExecutable ? " *" : "");
     lines.push(`${String(i + 1).padStart(5)}  ${size.padStart(10)}  ${name}`);
   });
   return lines.map((line) => `${line}\n`).join("");
+}
+
+/**
+ * The length of the files that are written.
+ *
+ * @param metainfo The torrent.
+ * @returns The length without pads.
+ */
+function payloadLength({ files }: Metainfo): number {
+  return files.filter(({ kind }) => kind === "file")
+    .reduce((sum, { length }) => sum + length, 0);
+}
+
+/**
+ * What a torrent holds, for programs.
+ *
+ * @param metainfo The torrent.
+ * @param options What will make trouble, and how it stands, if that is known.
+ * @returns What to write as JSON.
+ */
+export function torrentRecord(
+  metainfo: Metainfo,
+  { lints, stands }: {
+    lints: readonly Lint[];
+    stands: readonly Stand[] | undefined;
+  },
+): unknown {
+  const { layout, hasV1, infoHash, infoHashV2, creationDate } = metainfo;
+  return {
+    name: metainfo.name,
+    infoHash: hasV1 ? encodeHex(infoHash) : null,
+    infoHashV2: infoHashV2 ? encodeHex(infoHashV2) : null,
+    magnet: formatMagnet(metainfo),
+    totalBytes: payloadLength(metainfo),
+    pieceLength: layout.pieceLength,
+    pieceCount: layout.pieceCount,
+    isPrivate: metainfo.isPrivate,
+    comment: metainfo.comment ?? null,
+    createdBy: metainfo.createdBy ?? null,
+    creationDate: creationDate ?? null,
+    trackers: metainfo.announceTiers,
+    webSeeds: metainfo.webSeeds,
+    nodes: metainfo.nodes.map(formatEndpoint),
+    isMultiFile: metainfo.isMultiFile,
+    files: metainfo.files.filter(({ kind }) => kind !== "pad")
+      .map(({ path, length, kind, piecesRoot, isExecutable }) => ({
+        path: path.join("/"),
+        length,
+        kind,
+        ...(isExecutable ? { isExecutable } : {}),
+        ...(piecesRoot ? { piecesRoot: encodeHex(piecesRoot) } : {}),
+      })),
+    warnings: lints,
+    ...(stands ? { swarms: stands.map(standRecord) } : {}),
+  };
+}
+
+function standRecord({ tracker, counts, failure }: Stand): unknown {
+  return { tracker, ...(counts ?? {}), ...(failure ? { failure } : {}) };
+}
+
+/**
+ * What a magnet link says, for programs.
+ *
+ * @param magnet The link.
+ * @param stands How it stands, if that is known.
+ * @returns What to write as JSON.
+ */
+export function magnetRecord(
+  magnet: Magnet,
+  stands: readonly Stand[] | undefined,
+): unknown {
+  const { infoHash, infoHashV2 } = magnet;
+  return {
+    name: magnet.name ?? null,
+    infoHash: encodeHex(infoHash),
+    infoHashV2: infoHashV2 ? encodeHex(infoHashV2) : null,
+    magnet: formatMagnet(magnet),
+    trackers: magnet.announceTiers,
+    webSeeds: magnet.webSeeds,
+    peers: magnet.peers.map(formatEndpoint),
+    ...(stands ? { swarms: stands.map(standRecord) } : {}),
+  };
+}
+
+/**
+ * Describes what will make trouble, and the link to a torrent.
+ *
+ * @param metainfo The torrent.
+ * @param lints What will make trouble.
+ * @returns Lines, each with its end.
+ */
+export function describeTrouble(
+  metainfo: Metainfo,
+  lints: readonly Lint[],
+): string {
+  return [
+    `Magnet: ${shownMagnet(metainfo)}`,
+    ...lints.map(({ message }) => `Warning: ${message}`),
+  ].map((line) => `${printable(line)}\n`).join("");
+}
+
+/** The link with its trackers as they may be shown: without passkeys. */
+function shownMagnet(metainfo: Metainfo): string {
+  return formatMagnet({
+    ...metainfo,
+    announceTiers: metainfo.announceTiers.map((tier) => tier.map(shownUrl)),
+    webSeeds: metainfo.webSeeds.map(shownUrl),
+  });
 }
 
 /**

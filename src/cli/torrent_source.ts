@@ -36,15 +36,48 @@ export async function readTorrent(
   source: string,
   options: ReadTorrentOptions,
 ): Promise<Metainfo | Magnet> {
+  const found = await readFileOrLink(source, options);
+  return found instanceof Uint8Array
+    ? parseFile(found, { source, ...options })
+    : found;
+}
+
+/**
+ * Reads a source, and not what is in a .torrent file.
+ *
+ * @param source As for {@linkcode readTorrent}.
+ * @param options Standard input, and what gives up.
+ * @returns The file, or the link.
+ * @throws {MagnetError} If it is a link that cannot be used.
+ * @throws {SourceError} If it cannot be had, or is something else.
+ * @throws {NetworkError} If a URL does not answer.
+ */
+export async function readFileOrLink(
+  source: string,
+  options: ReadSourceOptions,
+): Promise<Uint8Array | Magnet> {
   // 32 letters can be an info hash, and the name of a file.
   if (isMagnet(source) && !isFile(source)) return parseMagnet(source);
   const bytes = await readSource(source, options);
   const text = new TextDecoder("latin1").decode(bytes.subarray(0, 8));
-  if (/^magnet:/i.test(text)) {
-    return parseMagnet(new TextDecoder().decode(bytes));
-  }
+  if (!/^magnet:/i.test(text)) return bytes;
+  return parseMagnet(new TextDecoder().decode(bytes));
+}
+
+/**
+ * Reads a .torrent file by the rules of this machine.
+ *
+ * @param bytes The file.
+ * @param options Where it comes from.
+ * @returns What it says.
+ * @throws {MetainfoError} If it cannot be used.
+ * @throws {SourceError} If it is no torrent.
+ */
+export function parseFile(
+  bytes: Uint8Array,
+  { source, acceptsV2 = false }: { source: string; acceptsV2?: boolean },
+): Metainfo {
   try {
-    const { acceptsV2 = false } = options;
     return parseMetainfo(bytes, { names: nameRules(), acceptsV2 });
   } catch (error) {
     if (!(error instanceof BencodeError)) throw error;

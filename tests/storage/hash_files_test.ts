@@ -111,8 +111,8 @@ Deno.test("hashFiles() shares several torrents among workers", async () => {
 Deno.test("hashFiles() says which pieces could not be read", async () => {
   using stage = scene([40_000, -(9152), 16_384, 32_768], 16 * KIB);
   const { paths } = stage.job;
-  Deno.truncateSync(paths[0]!, 20_000);
-  Deno.removeSync(paths[2]!);
+  await Deno.truncate(paths[0]!, 20_000);
+  await Deno.remove(paths[2]!);
   await hashFiles([stage.job], { signal });
   assertEquals([...stage.job.wasRead], [1, 0, 0, 0, 1, 1]);
 });
