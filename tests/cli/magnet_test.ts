@@ -157,8 +157,8 @@ Deno.test("main.ts ends with 27 when a link cannot be used", async (t) => {
   ];
   for (const [link, why] of links) {
     await t.step(link.slice(0, 30), async () => {
-      for (const args of [[link], ["show", link]]) {
-        const { code, stderr } = await runProgram([...args, "--no-dht"]);
+      for (const args of [["--no-dht", link], ["show", link]]) {
+        const { code, stderr } = await runProgram(args);
         assertEquals(code, 27, stderr);
         assertMatch(stderr, why);
         assertMatch(stderr, /^btget: .*\n$/);
