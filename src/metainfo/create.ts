@@ -91,19 +91,14 @@ export function planTorrent<File extends NewFile>(
   const sorted = files.toSorted((a, b) => compare(keys.get(a)!, keys.get(b)!));
   const lengths = sorted.map(({ length }) => length);
   const pieceLength = options.pieceLength ?? choosePieceLength(lengths, form);
-  const padded: { length: number; file?: File }[] = form === "v1"
-    ? sorted.map((file) => ({ length: file.length, file }))
-    : withPads(
-      sorted.map((file) => ({ length: file.length, file })),
-      pieceLength,
-    );
-  // libtorrent fills up the last piece too, of every hybrid torrent with a
-  // list of files; BEP 52 leaves that open.
-  const end = padded.reduce((sum, { length }) => sum + length, 0);
-  const spare = (pieceLength - end % pieceLength) % pieceLength;
-  if (form === "hybrid" && isList(sorted) && spare > 0) {
-    padded.push({ length: spare });
-  }
+  const entries: { length: number; file?: File }[] = sorted
+    .map((file) => ({ length: file.length, file }));
+  // As libtorrent does it: a hybrid torrent of several files fills up the last
+  // piece too. BEP 52 leaves that open, but the info hash depends on it.
+  const atEnd = form === "hybrid" && files.length > 1;
+  const padded = form === "v1"
+    ? entries
+    : withPads(entries, { pieceLength, atEnd });
   const layout = new PieceLayout(
     pieceLength,
     padded.map(({ length }) => length),
@@ -120,7 +115,11 @@ export function planTorrent<File extends NewFile>(
       `would have more than ${MAX_PIECES} pieces; a longer --piece-length makes fewer`,
     );
   }
-  return { form, files: padded.map(({ file }) => file), layout };
+  return {
+    form,
+    files: padded.map((entry) => "file" in entry ? entry.file : undefined),
+    layout,
+  };
 }
 
 /** Whether a torrent lists files, and is not one file itself. */

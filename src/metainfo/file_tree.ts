@@ -154,26 +154,22 @@ export function checkPieceLengthV2(pieceLength: number): void {
 }
 
 /**
- * Puts pads between files, so that each begins a piece.
+ * Puts pads behind files, so that the next begins a piece.
  *
  * @param files The files, without pads.
- * @param pieceLength The length of a piece.
- * @returns The files with pads; there is none behind the last.
+ * @param options The length of a piece, and whether the last piece is filled
+ * up too.
+ * @returns The files with pads.
  */
 export function withPads<File extends { readonly length: number }>(
   files: readonly File[],
-  pieceLength: number,
+  { pieceLength, atEnd }: { pieceLength: number; atEnd: boolean },
 ): (File | TorrentFile)[] {
-  const padded: (File | TorrentFile)[] = [];
-  let spare = 0;
-  for (const file of files) {
-    if (file.length > 0) {
-      if (spare > 0) padded.push(padFile(spare));
-      spare = (pieceLength - file.length % pieceLength) % pieceLength;
-    }
-    padded.push(file);
-  }
-  return padded;
+  const last = files.findLastIndex(({ length }) => length > 0);
+  return files.flatMap((file, i) => {
+    const spare = aligned(file.length, pieceLength) - file.length;
+    return spare > 0 && (atEnd || i !== last) ? [file, padFile(spare)] : [file];
+  });
 }
 
 /**

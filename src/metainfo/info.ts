@@ -170,7 +170,7 @@ export function parseInfo(
     ? entriesOf(list!)
     : list
     ? joinHybrid(list, { tree, pieceLength })
-    : withPads(entriesOf(tree), pieceLength);
+    : withPads(entriesOf(tree), { pieceLength, atEnd: false });
   const files = isMultiFile
     ? filesIn(listed, { name, rules })
     : listed.map((file) => ({ ...file, path: [name] }));

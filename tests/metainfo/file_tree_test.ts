@@ -89,8 +89,8 @@ Deno.test("parseMetainfo() reads a tree of files, each with pieces of its own", 
   }));
   assertEquals(summary(metainfo), [
     ["n/a", 20_000],
-    ["n/b/c", 0],
     ["n/.pad/12768", 12_768],
+    ["n/b/c", 0],
     ["n/b/d", 1],
     ["n/.pad/16383", 16_383],
     ["n/e", 16_384],
