@@ -23,7 +23,7 @@ await Promise.all(ports.map(async (port) => {
   using conn = await Deno.connect({ hostname: "127.0.0.1", port });
   const buffer = new Uint8Array(pieceLength);
   let filled = 0;
-  for (let left = length / ports.length; left > 0;) {
+  for (let left = Math.floor(length / ports.length); left > 0;) {
     const room = buffer.subarray(
       filled,
       Math.min(buffer.length, filled + left),

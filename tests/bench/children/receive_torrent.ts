@@ -31,7 +31,8 @@ const listening = (async () => {
     if (type === "peer_connected" && ++connected === ports.length) {
       meter.begin();
     } else if (type === "phase" && torrent.stats().phase === "complete") {
-      meter.end();
+      const { wastedBytes, receivedBytes } = torrent.stats();
+      meter.end(wastedBytes / receivedBytes);
     }
   }
 })();

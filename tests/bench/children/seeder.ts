@@ -59,7 +59,7 @@ async function writeAll(conn: Deno.Conn, bytes: Uint8Array): Promise<void> {
 async function stream(conn: Deno.Conn): Promise<void> {
   const bytes = evenBytes(PLAIN_LENGTH);
   await arrive();
-  let left = recipe.length / recipe.peers;
+  let left = Math.floor(recipe.length / recipe.peers);
   while (left > 0) {
     const part = bytes.subarray(0, left);
     await writeAll(conn, part);

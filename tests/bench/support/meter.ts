@@ -18,6 +18,8 @@ export interface Usage {
   lateMs: number;
   /** The most memory that the process had until then, in MiB, if known. */
   peakMib: number;
+  /** The part of what was received that was of no use. */
+  wasted: number;
 }
 
 /** How often the meter asks to be woken. */
@@ -41,8 +43,12 @@ export class Meter {
     }, TIMER_MS);
   }
 
-  /** The measured part ends: prints what it used. */
-  end(): void {
+  /**
+   * The measured part ends: prints what it used.
+   *
+   * @param wasted The part of what was received that was of no use.
+   */
+  end(wasted = 0): void {
     const { at, cpu } = this.#from!;
     clearInterval(this.#timer);
     const { user, system } = process.cpuUsage(cpu);
@@ -52,6 +58,7 @@ export class Meter {
       system: system / 1e6,
       lateMs: this.#lateMs,
       peakMib: peakMib(),
+      wasted,
     };
     // deno-lint-ignore no-console
     console.log(JSON.stringify(usage));
