@@ -83,6 +83,11 @@ export interface PickerPeer {
   readonly requests: Map<number, number>;
 }
 
+/** How many blocks all peers together are asked for. */
+interface Tally {
+  asked: number;
+}
+
 class Member implements PickerPeer {
   readonly requests = new Map<number, number>();
   /** Open pieces that belong to this peer. */
@@ -97,8 +102,24 @@ class Member implements PickerPeer {
   interestAt = 0;
   /** The state of the row in which no piece for this peer was found. */
   nothingWaiting = -1;
+  readonly #tally: Tally;
 
-  constructor(readonly have: Bitfield) {}
+  constructor(readonly have: Bitfield, tally: Tally) {
+    this.#tally = tally;
+  }
+
+  /** Is asked for a block. */
+  ask(id: number, now: number): void {
+    this.requests.set(id, now);
+    this.#tally.asked++;
+  }
+
+  /** Has answered; tells whether it was asked. */
+  answer(id: number): boolean {
+    if (!this.requests.delete(id)) return false;
+    this.#tally.asked--;
+    return true;
+  }
 
   /** Whether it may be asked for a piece. */
   mayGive(index: number, only: ReadonlySet<number> | undefined): boolean {
@@ -117,7 +138,7 @@ class Member implements PickerPeer {
 
   /** Gives up a request; the block may be on its way already. */
   giveUp(id: number): boolean {
-    if (!this.requests.delete(id)) return false;
+    if (!this.answer(id)) return false;
     if (this.overdue.size >= MAX_OVERDUE) {
       const [oldest] = this.overdue.keys();
       this.overdue.delete(oldest!);
@@ -231,6 +252,7 @@ export class PiecePicker {
   /** Pieces whose hash was wrong → attempts since then that ended half-way. */
   readonly #suspect = new Map<number, number>();
   readonly #row: RarityRow;
+  readonly #tally: Tally = { asked: 0 };
   #opened = 0;
   /** No request is older: spares most looks through all of them. */
   #oldestRequest = -Infinity;
@@ -259,6 +281,11 @@ export class PiecePicker {
     return this.#open.size;
   }
 
+  /** How many blocks all peers together are asked for. */
+  get askedCount(): number {
+    return this.#tally.asked;
+  }
+
   /**
    * A peer has come.
    *
@@ -266,7 +293,7 @@ export class PiecePicker {
    * @returns The peer as the picker knows it.
    */
   join(have: Bitfield): PickerPeer {
-    const member = new Member(have);
+    const member = new Member(have, this.#tally);
     this.#members.add(member);
     return member;
   }
@@ -386,7 +413,7 @@ export class PiecePicker {
     const id = this.#idOf(block);
     const known = this.#layout.isBlock(block);
     const askedAt = known ? member.requests.get(id) : undefined;
-    const wasAsked = known && member.requests.delete(id);
+    const wasAsked = known && member.answer(id);
     // Asked for again after a choke, it comes once more: some peers send what
     // they have read from their disk already.
     if (!wasAsked && !(known && member.takeOverdue(id))) {
@@ -446,7 +473,7 @@ export class PiecePicker {
     const member = this.#member(peer);
     if (!this.#layout.isBlock(block)) return { wasAsked: false, abandoned: [] };
     const id = this.#idOf(block);
-    if (!member.requests.delete(id)) {
+    if (!member.answer(id)) {
       return { wasAsked: member.takeOverdue(id), abandoned: [] };
     }
     this.#unask(id, member);
@@ -714,7 +741,7 @@ export class PiecePicker {
     const block = this.#layout.block(piece.index, at);
     const id = this.#idOf(block);
     piece.askers[at]!.push(member);
-    member.requests.set(id, now);
+    member.ask(id, now);
     return block;
   }
 

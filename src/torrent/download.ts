@@ -39,6 +39,13 @@ const SNUB_MS = 20_000;
 /** Refilling a window that is nearly full would send single requests. */
 const REFILL_SHARE = 1 / 4;
 
+/**
+ * The part of the open pieces that may be asked for at a time. When windows
+ * take all of it, peers have to share each other's pieces: these stay open for
+ * longer, take more memory, and are out of the cache when they are hashed.
+ */
+const ASKED_SHARE = 1 / 2;
+
 /** More in one write gains nothing, and bursts leave gaps on a long path. */
 const MAX_REFILL = 64;
 
@@ -118,6 +125,8 @@ export class Download {
   readonly #picker: PiecePicker;
   readonly #handler: DownloadHandler;
   readonly #maxRate: number | undefined;
+  /** How many blocks all peers together are asked for, in general. */
+  readonly #maxAsked: number;
   readonly #sources = new Map<Peer, Source>();
   /** Also of peers that have left: they may still turn out to be liars. */
   readonly #sourceOf = new WeakMap<PickerPeer, Source>();
@@ -135,6 +144,8 @@ export class Download {
     this.#picker = options.picker;
     this.#handler = options.handler;
     this.#maxRate = options.maxRate;
+    this.#maxAsked = layout.blocksPerPiece * ASKED_SHARE *
+      Download.maxOpenPieces(layout.pieceLength);
   }
 
   /**
@@ -342,11 +353,13 @@ export class Download {
     const { peerChoking, allowedFast, amInterested, reqq } = peer.state;
     if (!amInterested || (peerChoking && allowedFast.size === 0)) return;
     // Who has no way to say how many it takes, takes what others ask for.
-    const size = peer.supportsExtensions
-      ? Math.min(window.size, reqq)
-      : window.size;
+    const size = Math.min(
+      this.#shareOf(seat),
+      window.size,
+      peer.supportsExtensions ? reqq : Infinity,
+    );
     const room = size - seat.requests.size;
-    const least = Math.min(MAX_REFILL, window.size * REFILL_SHARE);
+    const least = Math.min(MAX_REFILL, size * REFILL_SHARE);
     if (room < Math.max(1, least)) return;
     const isIdle = seat.requests.size === 0;
     const patience = this.#limitMs() +
@@ -366,12 +379,21 @@ export class Download {
     );
   }
 
+  /**
+   * How many blocks a peer may be asked for, for the sake of the others: when
+   * all together are asked for much, none may have more than its share.
+   */
+  #shareOf({ requests }: PickerPeer): number {
+    return Math.max(
+      Math.ceil(this.#maxAsked / this.#sources.size),
+      requests.size + this.#maxAsked - this.#picker.askedCount,
+    );
+  }
+
   /** How long our own limit needs for all that was asked for. */
   #limitMs(): number {
     if (this.#maxRate === undefined) return 0;
-    let blocks = 0;
-    for (const { seat } of this.#sources.values()) blocks += seat.requests.size;
-    return blocks * BLOCK_LENGTH * 1000 / this.#maxRate;
+    return this.#picker.askedCount * BLOCK_LENGTH * 1000 / this.#maxRate;
   }
 
   #choose(seat: PickerPeer, options: PickOptions): Block[] {

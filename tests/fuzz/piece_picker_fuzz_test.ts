@@ -299,6 +299,10 @@ class Model {
     const needed = this.pieces.filter(({ phase }) => phase !== "verified");
     assertEquals(this.picker.neededCount, needed.length);
     assertEquals(this.picker.openCount, this.#openCount);
+    assertEquals(
+      this.picker.askedCount,
+      this.peers.reduce((sum, { requests }) => sum + requests.size, 0),
+    );
     for (const peer of this.peers) {
       assertEquals([...peer.seat.requests], [...peer.requests]);
       assertEquals(
