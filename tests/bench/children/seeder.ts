@@ -10,6 +10,7 @@
  * @module
  */
 
+import { HASH_LENGTH } from "../../../src/bytes/hash.ts";
 import { BLOCK_LENGTH } from "../../../src/metainfo/layout.ts";
 import {
   encodeHandshake,
@@ -107,8 +108,8 @@ class Ear {
 }
 
 async function seed(conn: Deno.Conn, id: number): Promise<void> {
-  const peerId = new Uint8Array(20).fill(id);
-  peerId[0] = 1;
+  const peerId = new Uint8Array(HASH_LENGTH);
+  new DataView(peerId.buffer).setUint32(0, 1 + id);
   const { infoHash } = metainfo;
   await conn.write(
     encodeHandshake({ reserved: ourReserved(), infoHash, peerId }),
