@@ -45,12 +45,15 @@ export {
 } from "./bytes/endpoint.ts";
 export {
   type FileKind,
+  type Info,
   type Metainfo,
   type MetainfoOptions,
   parseMetainfo,
+  type PieceLayers,
   type TorrentFile,
 } from "./metainfo/metainfo.ts";
-export { type Magnet, parseMagnet } from "./metainfo/magnet.ts";
+export { formatMagnet, type Magnet, parseMagnet } from "./metainfo/magnet.ts";
+export { createTorrent, planTorrent } from "./metainfo/create.ts";
 export { encodeTorrent } from "./metainfo/torrent_file.ts";
 export type { NameRules } from "./metainfo/safe_path.ts";
 export { type DownloadPlaces, placeFiles } from "./storage/places.ts";

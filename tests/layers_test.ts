@@ -27,7 +27,7 @@ const PURE = [
   /^storage\/places\.ts$/,
   /^lsd\/(announcement|local_swarms)\.ts$/,
   /^torrent\/metadata(_\w+)?\.ts$/,
-  /^cli\/(args|help|text)\.ts$/,
+  /^cli\/(args|create_args|help|options|show|text|values)\.ts$/,
 ];
 
 const IMPURE =

@@ -8,7 +8,12 @@ import { VERSION } from "../version.ts";
 import { createTorrent, planTorrent } from "../metainfo/create.ts";
 import { formatMagnet } from "../metainfo/magnet.ts";
 import { type Metainfo, parseMetainfo } from "../metainfo/metainfo.ts";
-import { changed, checkUnchanged, findFiles } from "../storage/find_files.ts";
+import {
+  changed,
+  checkUnchanged,
+  findFiles,
+  nameOfPath,
+} from "../storage/find_files.ts";
 import { hashJob } from "../storage/hash_files.ts";
 import {
   CREATE_HELP,
@@ -76,7 +81,7 @@ async function create(command: CreateCommand, env: Env): Promise<number> {
   if (job.wasRead.includes(0)) throw changed(paths[0]!);
   const bytes = createTorrent(plan, {
     ...command,
-    name: command.name!,
+    name: command.name ?? nameOfPath(paths[0]!),
     hashes: job.hashes,
     nodes: job.nodes,
     createdBy: `btget ${VERSION}`,

@@ -12,7 +12,7 @@ import {
   UsageError,
 } from "./options.ts";
 import { Values } from "./values.ts";
-import { basename, globToRegExp, resolve } from "@std/path";
+import { globToRegExp } from "@std/path";
 
 /** What a torrent is to be made of, and what it is to say. */
 export interface CreateCommand {
@@ -24,7 +24,7 @@ export interface CreateCommand {
   readonly form: TorrentForm;
   /** The length of a piece, if it is not to be chosen. */
   readonly pieceLength: number | undefined;
-  /** The name of the torrent, if the path does not give it. */
+  /** The name of the torrent, if it is not that of the path. */
   readonly name: string | undefined;
   /** Trackers in their tiers. */
   readonly announceTiers: readonly (readonly string[])[];
@@ -196,16 +196,14 @@ function pieceLength(text: string | undefined): number | undefined {
 function torrentName(
   name: string | undefined,
   paths: readonly string[],
-): string {
-  const found = name ??
-    (paths.length === 1 ? basename(resolve(paths[0]!)) : "");
-  if (found === "" || found === "/") {
+): string | undefined {
+  if (name === undefined && paths.length > 1) {
     throw new UsageError("Say with --name what to call the torrent");
   }
-  if (/[/\\\0]/.test(found) || found === "." || found === "..") {
-    throw new UsageError(`--name must be a name; got '${found}'`);
+  if (name !== undefined && (/[/\\\0]/.test(name) || /^\.\.?$/.test(name))) {
+    throw new UsageError(`--name must be a name; got '${name}'`);
   }
-  return found;
+  return name;
 }
 
 /**

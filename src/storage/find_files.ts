@@ -9,7 +9,7 @@ import { StorageError } from "../errors.ts";
 import type { NewFile } from "../metainfo/create.ts";
 import { type FileStamp, isSameFile } from "./file_storage.ts";
 import { storageError } from "./storage_error.ts";
-import { basename, join, resolve } from "@std/path";
+import { basename, join } from "@std/path";
 
 /** A file on disk. */
 export interface FoundFile extends NewFile {
@@ -72,9 +72,26 @@ export function findFiles(
     }
   };
   for (const path of paths) {
-    add(path, paths.length === 1 ? [] : [basename(resolve(path))]);
+    add(path, paths.length === 1 ? [] : [nameOfPath(path)]);
   }
   return found;
+}
+
+/**
+ * What a file or folder is called.
+ *
+ * @param path The path, which may be `.` or end in `..`.
+ * @returns Its last name.
+ * @throws {StorageError} If that needs a look at the disk, and it fails.
+ */
+export function nameOfPath(path: string): string {
+  const name = basename(path);
+  if (!/^\.{0,2}$/.test(name)) return name;
+  try {
+    return basename(Deno.realPathSync(path));
+  } catch (error) {
+    throw storageError(error, path);
+  }
 }
 
 /**

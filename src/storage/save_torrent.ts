@@ -29,8 +29,7 @@ export async function saveTorrent(
   { bytes, mayOverwrite }: SaveTorrentOptions,
 ): Promise<void> {
   try {
-    await Deno.mkdir(dirname(path), { recursive: true });
-    await Deno.writeFile(path, bytes, { createNew: !mayOverwrite });
+    await write(path, { bytes, mayOverwrite });
   } catch (error) {
     if (!(error instanceof Deno.errors.AlreadyExists)) {
       throw storageError(error, path);
@@ -42,6 +41,21 @@ export async function saveTorrent(
       path,
       cause: error,
     });
+  }
+}
+
+/** Makes the folder only if it is missing: that needs a permission more. */
+async function write(
+  path: string,
+  { bytes, mayOverwrite }: SaveTorrentOptions,
+): Promise<void> {
+  const options = { createNew: !mayOverwrite };
+  try {
+    await Deno.writeFile(path, bytes, options);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    await Deno.mkdir(dirname(path), { recursive: true });
+    await Deno.writeFile(path, bytes, options);
   }
 }
 

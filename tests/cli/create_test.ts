@@ -1,6 +1,7 @@
 import { CREATE_HELP, exclusion } from "../../src/cli/create_args.ts";
 import { run } from "../../src/cli/run.ts";
 import { type Metainfo, parseMetainfo } from "../../src/metainfo/metainfo.ts";
+import { runProgram } from "../support/program.ts";
 import { TempFolder } from "../support/temp_folder.ts";
 import {
   CapturedSink,
@@ -287,4 +288,40 @@ Deno.test("create stops when it is asked to", async () => {
   assertEquals(await running, 7);
   assertEquals(env.listenerCount, 0);
   assertEquals(env.stderr.text, "btget: stopped\n");
+});
+
+Deno.test("create needs to read its paths and to write its torrent, and no more", async () => {
+  using scene = new Scene();
+  const output = scene.join("x.torrent");
+  const args = ["create", "data", "-o", "x.torrent"];
+  const ended = await runProgram(args, {
+    permissions: [
+      `--allow-read=${scene.join("data")}`,
+      `--allow-write=${output}`,
+    ],
+    cwd: scene.path,
+  });
+  assertEquals([ended.code, ended.stderr], [0, ""]);
+  assertEquals(parseMetainfo(await Deno.readFile(output)).name, "data");
+  for (
+    const [permission, flag] of [
+      [`--allow-read=${scene.join("data")}`, "--allow-write=x.torrent"],
+      [`--allow-write=${output}`, "--allow-read=data"],
+    ] as const
+  ) {
+    const { code, stderr } = await runProgram(
+      [...args, "--allow-overwrite"],
+      { permissions: [permission], cwd: scene.path },
+    );
+    assertEquals(code, 15);
+    assertStringIncludes(stderr, `run again with ${flag}`);
+  }
+});
+
+Deno.test("create calls a torrent of the current folder as that is called", async () => {
+  using scene = new Scene();
+  const { stdout } = await runProgram(["create", ".", "--magnet"], {
+    cwd: scene.join("data"),
+  });
+  assertStringIncludes(stdout, "&dn=data\n");
 });
