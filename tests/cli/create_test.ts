@@ -13,6 +13,7 @@ import {
   assertEquals,
   assertLessOrEqual,
   assertMatch,
+  assertRejects,
   assertStringIncludes,
 } from "@std/assert";
 import { dirname } from "@std/path";
@@ -324,4 +325,16 @@ Deno.test("create calls a torrent of the current folder as that is called", asyn
     cwd: scene.join("data"),
   });
   assertStringIncludes(stdout, "&dn=data\n");
+});
+
+Deno.test("create makes no torrent of a file that changes meanwhile", async () => {
+  using scene = new Scene();
+  const output = scene.join("x.torrent");
+  const env = new TestEnv();
+  const running = run(["create", scene.join("data"), "-o", output], env);
+  // It has looked at the files, and waits for their hashes.
+  scene.write("data/b/c", "dddd");
+  assertEquals(await running, 17);
+  assertStringIncludes(env.stderr.text, "data/b/c changed while it was read");
+  await assertRejects(() => Deno.stat(output), Deno.errors.NotFound);
 });
