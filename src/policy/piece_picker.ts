@@ -7,9 +7,10 @@
  * ```
  *             pick()         received() × all blocks
  *   waiting ─────────► open ────────────────────────► complete ──► verified()
- *     ▲ ▲                │                                │
- *     │ └────────────────┘ its only source goes           │
- *     └───────────────────────────────────────────────────┘ failed()
+ *     ▲ ▲                │ ▲                              │ │
+ *     │ └────────────────┘ └──────────────────────────────┘ │ reopened()
+ *     │    its only source goes                             │
+ *     └─────────────────────────────────────────────────────┘ failed()
  * ```
  *
  * Waiting pieces stand in one row, rarest first, in random order where they
@@ -18,7 +19,10 @@
  * liar known at once. Others join when nothing else is left for them to do, or
  * when no more pieces may be open.
  *
- * A piece whose hash was wrong must come from one peer alone the next time.
+ * A piece whose hash was wrong must come from one peer alone the next time. In
+ * v2 it can be known which of its blocks were bad: then these alone are asked
+ * for again, of anybody. And in v2 it may not be known yet what a piece must
+ * hash to: until then it is not asked for.
  *
  * Nobody is waited for without end: what a stalled peer was asked for counts
  * as not asked, what a slow one was asked for is asked of others when they
@@ -71,6 +75,8 @@ const REJECTED_MS = 10_000;
 const FREE = 0;
 const ASKED = 1;
 const GOT = 2;
+/** There, and known to be right: whoever gave it. */
+const PROVEN = 3;
 
 /** What the picker knows of one peer. */
 export interface PickerPeer {
@@ -157,7 +163,7 @@ class Member implements PickerPeer {
 }
 
 class OpenPiece {
-  /** Of each block: free, asked for, or there. */
+  /** Of each block: free, asked for, there, or proven. */
   readonly state: Uint8Array;
   /** Of each block that is asked for: of whom. */
   readonly askers: (Member[] | undefined)[];
@@ -199,6 +205,8 @@ export interface Receipt {
 export interface PickerOptions {
   /** The pieces that are wanted and not there; the picker keeps its own copy. */
   wanted: Bitfield;
+  /** Those of them whose hash is not known yet; none if not given. */
+  unknown?: Bitfield | undefined;
   /** How many pieces may be open at a time: each has a buffer in memory. */
   maxOpen: number;
   /** A number from 0 to less than 1. */
@@ -252,6 +260,8 @@ export class PiecePicker {
   /** Pieces whose hash was wrong → attempts since then that ended half-way. */
   readonly #suspect = new Map<number, number>();
   readonly #row: RarityRow;
+  /** Pieces that are needed and do not wait: their hash is not known yet. */
+  readonly #unknown: Set<number>;
   readonly #tally: Tally = { asked: 0 };
   #opened = 0;
   /** No request is older: spares most looks through all of them. */
@@ -269,6 +279,11 @@ export class PiecePicker {
     this.#maxOpen = options.maxOpen;
     this.#random = options.random;
     this.#row = new RarityRow(options.wanted, options.random);
+    this.#unknown = new Set(options.unknown);
+    for (const index of this.#unknown) {
+      if (options.wanted.has(index)) this.#row.remove(index);
+      else this.#unknown.delete(index);
+    }
   }
 
   /** The pieces that are not verified yet. */
@@ -279,6 +294,11 @@ export class PiecePicker {
   /** The pieces that were begun and are not verified yet. */
   get openCount(): number {
     return this.#open.size;
+  }
+
+  /** The pieces that are needed and whose hash is not known yet. */
+  get unknownCount(): number {
+    return this.#unknown.size;
   }
 
   /** How many blocks all peers together are asked for. */
@@ -422,7 +442,7 @@ export class PiecePicker {
     const piece = this.#open.get(block.index);
     const at = block.begin / BLOCK_LENGTH;
     if (
-      !piece || piece.state[at] === GOT ||
+      !piece || piece.state[at]! >= GOT ||
       // In a suspect piece every block must come from the one owner.
       (piece.isExclusive && piece.owner !== member)
     ) {
@@ -554,7 +574,10 @@ export class PiecePicker {
    */
   distrust(peer: PickerPeer): number[] {
     const tainted = [...this.#open.values()].filter((piece) =>
-      piece.missing > 0 && piece.givers.includes(peer)
+      piece.missing > 0 &&
+      piece.givers.some((giver, at) =>
+        giver === peer && piece.state[at] !== PROVEN
+      )
     );
     for (const piece of tainted) this.#abandon(piece);
     return tainted.map((piece) => piece.index);
@@ -583,6 +606,46 @@ export class PiecePicker {
     this.#suspect.set(index, 0);
     this.#abandon(piece);
     return piece.givers.filter((giver) => giver !== undefined);
+  }
+
+  /**
+   * The hash of a complete piece is wrong, and it is known which of its blocks
+   * are: these can be asked of anybody, and the others stay.
+   *
+   * @param index The piece.
+   * @param bad The numbers of its bad blocks; at least one.
+   * @returns Who gave each of them.
+   */
+  reopened(index: number, bad: readonly number[]): PickerPeer[] {
+    const complete = this.#open.get(index)!;
+    if (bad.length === 0) {
+      throw new RangeError(`Cannot reopen piece ${index}: no block is bad`);
+    }
+    const piece = new OpenPiece(index, complete.state.length, false);
+    piece.state.fill(PROVEN);
+    for (const at of bad) piece.state[at] = FREE;
+    piece.free = piece.state.filter((state) => state === FREE).length;
+    piece.missing = piece.free;
+    complete.givers.forEach((giver, at) => {
+      if (piece.state[at] === PROVEN) piece.givers[at] = giver;
+    });
+    this.#suspect.delete(index);
+    this.#open.set(index, piece);
+    this.#incomplete++;
+    this.#joinable.add(piece);
+    this.#orphans.add(piece);
+    return bad.map((at) => complete.givers[at]!);
+  }
+
+  /**
+   * It is known now what pieces must hash to: they can be asked for.
+   *
+   * @param pieces Those pieces; it may be known of some already.
+   */
+  learned(pieces: Iterable<number>): void {
+    for (const index of pieces) {
+      if (this.#unknown.delete(index)) this.#row.add(index);
+    }
   }
 
   /**

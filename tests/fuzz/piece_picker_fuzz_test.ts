@@ -37,12 +37,14 @@ interface ModelPeer {
 
 interface ModelBlock {
   giver: ModelPeer | undefined;
+  /** Whether it stayed when bad blocks of the piece were asked for again. */
+  isProven?: boolean;
   askers: Set<ModelPeer>;
 }
 
 interface ModelPiece {
   index: number;
-  phase: "waiting" | "open" | "complete" | "verified";
+  phase: "unknown" | "waiting" | "open" | "complete" | "verified";
   blocks: ModelBlock[];
   owner: ModelPeer | undefined;
   isExclusive: boolean;
@@ -72,14 +74,21 @@ class Model {
     this.#maxOpen = random() < 0.3 ? 1 + below(3) : count;
     const wanted = new Bitfield(count);
     for (let i = 0; i < count; i++) if (random() < 0.9) wanted.add(i);
+    const unknown = new Bitfield(count);
+    for (let i = 0; i < count; i++) if (random() < 0.2) unknown.add(i);
     this.picker = new PiecePicker(this.layout, {
       wanted,
+      unknown,
       maxOpen: this.#maxOpen,
       random,
     });
     this.pieces = Array.from({ length: count }, (_, index) => ({
       index,
-      phase: wanted.has(index) ? "waiting" : "verified",
+      phase: !wanted.has(index)
+        ? "verified"
+        : unknown.has(index)
+        ? "unknown"
+        : "waiting",
       blocks: this.#emptyBlocks(index),
       owner: undefined,
       isExclusive: false,
@@ -125,7 +134,8 @@ class Model {
 
   distrust(peer: ModelPeer): void {
     const tainted = this.pieces.filter(({ phase, blocks }) =>
-      phase === "open" && blocks.some(({ giver }) => giver === peer)
+      phase === "open" &&
+      blocks.some(({ giver, isProven }) => giver === peer && !isProven)
     );
     assertEquals(
       new Set(this.picker.distrust(peer.seat)),
@@ -292,6 +302,27 @@ class Model {
     assertEquals(givers, piece.blocks.map(({ giver }) => giver!.seat));
     piece.attempts = 0;
     this.#wait(piece);
+  }
+
+  reopen(piece: ModelPiece, bad: number[]): void {
+    const givers = this.picker.reopened(piece.index, bad);
+    assertEquals(givers, bad.map((at) => piece.blocks[at]!.giver!.seat));
+    piece.blocks = piece.blocks.map(({ giver }, at) =>
+      bad.includes(at)
+        ? { giver: undefined, askers: new Set() }
+        : { giver, askers: new Set(), isProven: true }
+    );
+    piece.phase = "open";
+    piece.owner = undefined;
+    piece.isExclusive = false;
+    piece.attempts = undefined;
+  }
+
+  learn(pieces: ModelPiece[]): void {
+    this.picker.learned(pieces.map(({ index }) => index));
+    for (const piece of pieces) {
+      if (piece.phase === "unknown") piece.phase = "waiting";
+    }
   }
 
   /** What can be seen of the picker is what is known here. */
@@ -464,7 +495,13 @@ function step(model: Model, random: () => number, now: number): void {
   }
   const complete = one(pieces.filter(({ phase }) => phase === "complete"));
   if (complete && random() < 0.2) {
-    return random() < 0.6 ? model.fail(complete) : model.verify(complete);
+    const what = random();
+    if (what < 0.3) return model.fail(complete);
+    if (what > 0.6) return model.verify(complete);
+    const count = complete.blocks.length;
+    const some = Array.from({ length: count }, (_, at) => at)
+      .filter(() => random() < 0.3);
+    return model.reopen(complete, some.length > 0 ? some : [below(count)]);
   }
   const roll = random();
   if (roll < 0.35) {
@@ -512,6 +549,8 @@ function step(model: Model, random: () => number, now: number): void {
     model.stall(peer);
   } else if (roll < 0.98) {
     model.distrust(peer);
+  } else if (roll < 0.985) {
+    model.learn(pieces.filter(() => random() < 0.5));
   } else {
     model.leave(peer);
   }
@@ -553,6 +592,7 @@ Deno.test("PiecePicker does what a model does that looks at everything", () => {
  * another block before the seed is asked.
  */
 function finish(model: Model, now: number): void {
+  model.learn(model.pieces);
   const others = [...model.peers];
   const seed = model.join();
   const all = new Bitfield(model.layout.pieceCount);

@@ -555,6 +555,96 @@ Deno.test("PiecePicker.failed() says who gave each block", () => {
   assertEquals([swarm.picker.neededCount, swarm.picker.openCount], [1, 0]);
 });
 
+/** A piece of four blocks that is complete, from two peers that have it. */
+function complete() {
+  const swarm = new Swarm({ have: "..", blocks: 4 });
+  const [a, b] = [swarm.join("x."), swarm.join("x.")];
+  swarm.pick(a, 2);
+  swarm.pick(b, 2);
+  swarm.receive(a, "0.0 0.1");
+  swarm.receive(b, "0.2 0.3");
+  return { swarm, a, b };
+}
+
+Deno.test("PiecePicker.reopened() asks anybody for the bad blocks alone", () => {
+  const { swarm, a, b } = complete();
+  assertEquals(swarm.picker.reopened(0, [1, 2]), [a, b]);
+  assertEquals([swarm.picker.neededCount, swarm.picker.openCount], [2, 1]);
+  assertEquals(swarm.pick(b, 1), "0.1");
+  assertEquals(swarm.pick(a, 9), "0.2");
+  // What stayed is there already.
+  assertEquals(swarm.receive(a, "0.2").verdict, "wanted");
+  assertEquals(swarm.receive(b, "0.1").verdict, "wanted");
+  swarm.picker.verified(0);
+  assertEquals(swarm.picker.neededCount, 1);
+});
+
+Deno.test("PiecePicker.reopened() ends the search for one source", () => {
+  const { swarm, a, b } = afterFailure();
+  swarm.pick(a, 4);
+  swarm.receive(a, "0.0 0.1 0.2 0.3");
+  assertEquals(swarm.picker.reopened(0, [3]), [a]);
+  assertEquals(swarm.pick(b, 9), "0.3");
+});
+
+Deno.test("PiecePicker.reopened() leaves what a liar gave and is proven", () => {
+  const { swarm, a, b } = complete();
+  assertEquals(swarm.picker.reopened(0, [1]), [a]);
+  assertEquals(swarm.picker.distrust(a), []);
+  assertEquals(swarm.picker.distrust(b), []);
+  assertEquals(swarm.pick(b, 9), "0.1");
+  // What comes from now on is not proven.
+  swarm.receive(b, "0.1");
+  swarm.picker.reopened(0, [0, 1]);
+  assertEquals(swarm.pick(b, 1), "0.0");
+  swarm.receive(b, "0.0");
+  assertEquals(swarm.picker.distrust(b), [0]);
+  assertEquals(swarm.picker.openCount, 0);
+});
+
+Deno.test("PiecePicker.reopened() wants a bad block", () => {
+  const { swarm } = complete();
+  assertThrows(() => swarm.picker.reopened(0, []), RangeError);
+});
+
+Deno.test("PiecePicker.reopened() counts a piece as one that gathers", () => {
+  const swarm = new Swarm({ have: "..", blocks: 2, maxOpen: 1 });
+  const [a, b] = [swarm.join("xx"), swarm.join("xx")];
+  assertEquals(swarm.pick(a, 2), "1.0 1.1");
+  swarm.receive(a, "1.0 1.1");
+  swarm.picker.reopened(1, [0]);
+  assertEquals(swarm.pick(a, 9), "1.0");
+  // Nothing more may be open: it is the endgame, and b is asked as well.
+  assertEquals(swarm.pick(b, 9, { now: 2000 }), "1.0");
+});
+
+Deno.test("PiecePicker asks for a piece when its hash is known", () => {
+  const layout = new PieceLayout(BLOCK_LENGTH, [3 * BLOCK_LENGTH]);
+  const picker = new PiecePicker(layout, {
+    wanted: pieces(".xx"),
+    unknown: pieces("x.x"),
+    maxOpen: 10,
+    random: () => 0,
+  });
+  const have = pieces("xxx");
+  const peer = picker.join(have);
+  picker.gainedAll(peer, have);
+  const pick = () =>
+    picker.pick(peer, { count: 9, now: 0, patience: 0 })
+      .map(({ index }) => index);
+  assertEquals([picker.neededCount, picker.unknownCount], [2, 1]);
+  assertEquals(pick(), [1]);
+  picker.verified(1);
+  // What it has is of use, only not yet.
+  assert(picker.isInteresting(peer));
+  assertEquals(pick(), []);
+  picker.learned([0, 1, 2]);
+  assertEquals([picker.neededCount, picker.unknownCount], [1, 0]);
+  assertEquals(pick(), [2]);
+  picker.learned([2]);
+  assertEquals(pick(), []);
+});
+
 /** A piece of four blocks that failed, with two peers that have it. */
 function afterFailure() {
   const swarm = new Swarm({ have: ".", blocks: 4 });
