@@ -62,6 +62,29 @@ export class Sha1 {
   }
 }
 
+/** A SHA-256 that is fed in parts. */
+export class Sha256 {
+  readonly #hash = createHash("sha256");
+
+  /**
+   * Adds bytes.
+   *
+   * @param bytes The next bytes; they are not kept.
+   */
+  update(bytes: Uint8Array): void {
+    this.#hash.update(bytes);
+  }
+
+  /**
+   * Ends the hash.
+   *
+   * @returns The 32 bytes of the digest.
+   */
+  digest(): Uint8Array {
+    return plain(this.#hash.digest());
+  }
+}
+
 /**
  * Node's `Buffer` looks like a `Uint8Array`, but its `slice` does not copy:
  * it must not get out.

@@ -18,7 +18,7 @@
  * @module
  */
 
-import { hashesEqual, sha256, SHA256_LENGTH } from "../bytes/hash.ts";
+import { hashesEqual, Sha256, sha256, SHA256_LENGTH } from "../bytes/hash.ts";
 import { BLOCK_LENGTH } from "./layout.ts";
 
 /** No file is longer than 2^53 bytes, so no tree is higher. */
@@ -55,6 +55,67 @@ export function leavesOf(bytes: Uint8Array): Uint8Array {
     leaves.set(sha256(block), i * SHA256_LENGTH);
   }
   return leaves;
+}
+
+/** Makes leaves of bytes that come in parts. */
+export class LeafHasher {
+  readonly #leaves: Uint8Array;
+  #count = 0;
+  /** How many bytes are still to come. */
+  #left: number;
+  /** The leaf that has begun, and how much of its block is still to come. */
+  #open: Sha256 | undefined;
+  #openLeft = 0;
+
+  /**
+   * Has got nothing yet.
+   *
+   * @param length How many bytes will come.
+   */
+  constructor(length: number) {
+    this.#left = length;
+    this.#leaves = new Uint8Array(
+      Math.ceil(length / BLOCK_LENGTH) * SHA256_LENGTH,
+    );
+  }
+
+  /** The leaves that are complete, as a row of level 0; a view. */
+  get leaves(): Uint8Array {
+    return this.#leaves.subarray(0, this.#count * SHA256_LENGTH);
+  }
+
+  /**
+   * Adds bytes.
+   *
+   * @param bytes The next bytes; they are not kept. What comes beyond the
+   * length, as a pad does, is left out.
+   */
+  update(bytes: Uint8Array): void {
+    const length = Math.min(bytes.length, this.#left);
+    for (let at = 0; at < length;) {
+      const blockLeft = this.#open
+        ? this.#openLeft
+        : Math.min(BLOCK_LENGTH, this.#left);
+      const part = bytes.subarray(at, Math.min(at + blockLeft, length));
+      at += part.length;
+      this.#left -= part.length;
+      if (!this.#open && part.length === blockLeft) this.#add(sha256(part));
+      else this.#addPart(part, blockLeft);
+    }
+  }
+
+  #addPart(part: Uint8Array, blockLeft: number): void {
+    this.#open ??= new Sha256();
+    this.#open.update(part);
+    this.#openLeft = blockLeft - part.length;
+    if (this.#openLeft > 0) return;
+    this.#add(this.#open.digest());
+    this.#open = undefined;
+  }
+
+  #add(leaf: Uint8Array): void {
+    this.#leaves.set(leaf, this.#count++ * SHA256_LENGTH);
+  }
 }
 
 /** Where a row of nodes stands. */

@@ -5,10 +5,15 @@
  * @module
  */
 
-import { HASH_LENGTH, Sha1, sha256, SHA256_LENGTH } from "../bytes/hash.ts";
+import { HASH_LENGTH, Sha1, SHA256_LENGTH } from "../bytes/hash.ts";
 import { StorageError, type StorageProblem } from "../errors.ts";
-import { BLOCK_LENGTH, PieceLayout } from "../metainfo/layout.ts";
-import { merkleRoot, pieceLevel } from "../metainfo/merkle.ts";
+import { PieceLayout, type Span } from "../metainfo/layout.ts";
+import {
+  LeafHasher,
+  merkleRoot,
+  pieceLevel,
+  type RowOptions,
+} from "../metainfo/merkle.ts";
 import { TaskGroup } from "../task_group.ts";
 import { PieceReader } from "./piece_reader.ts";
 import { runWorker, workerCount } from "./workers.ts";
@@ -174,58 +179,38 @@ class Hasher implements Disposable {
   #digest(index: number, parts: Iterable<Uint8Array | undefined>): void {
     const { hashes, nodes, wasRead } = this.#job;
     const sha1 = hashes && new Sha1();
-    const tree = nodes && this.#treeOf(index);
+    const leaves = nodes && this.#leavesOf(index);
     for (const part of parts) {
       if (!part) return;
       sha1?.update(part);
-      tree?.update(part);
+      leaves?.update(part);
     }
     if (sha1) hashes.set(sha1.digest(), index * HASH_LENGTH);
-    if (tree) nodes.set(tree.digest(), index * SHA256_LENGTH);
+    if (leaves) {
+      const node = merkleRoot(leaves.leaves, this.#rowOf(index));
+      nodes.set(node, index * SHA256_LENGTH);
+    }
     wasRead[index] = 1;
   }
 
-  /** The part of a file's tree that stands over a piece. */
-  #treeOf(index: number): PieceTree {
+  /** The leaves of the file that a piece is of. */
+  #leavesOf(index: number): LeafHasher {
+    return new LeafHasher(this.#fileSpan(index).length);
+  }
+
+  /** Where the node of a piece stands above its leaves. */
+  #rowOf(index: number): RowOptions {
     const { pieceLength } = this.#layout;
+    const { file } = this.#fileSpan(index);
+    const isWhole = this.#layout.fileLength(file) <= pieceLength;
+    return isWhole ? {} : { height: pieceLevel(pieceLength) };
+  }
+
+  /** The part that a piece has of its file; only a pad can follow. */
+  #fileSpan(index: number): Span {
     const offset = this.#layout.pieceOffset(index);
     const [span] = this.#layout.spans(offset, this.#layout.pieceSize(index));
-    const isWhole = this.#layout.fileLength(span!.file) <= pieceLength;
-    return new PieceTree(
-      span!.length,
-      isWhole ? undefined : pieceLevel(pieceLength),
-    );
-  }
-}
-
-/** The hash tree over one piece of a file. */
-class PieceTree {
-  readonly #height: number | undefined;
-  readonly #leaves: Uint8Array;
-  /** How many bytes of the file are still to come; then only zeros follow. */
-  #left: number;
-  #at = 0;
-
-  constructor(length: number, height: number | undefined) {
-    this.#left = length;
-    this.#height = height;
-    const count = Math.ceil(length / BLOCK_LENGTH);
-    this.#leaves = new Uint8Array(count * SHA256_LENGTH);
-  }
-
-  update(part: Uint8Array): void {
-    const length = Math.min(part.length, this.#left);
-    this.#left -= length;
-    for (let at = 0; at < length; at += BLOCK_LENGTH) {
-      const end = Math.min(at + BLOCK_LENGTH, length);
-      this.#leaves.set(sha256(part.subarray(at, end)), this.#at);
-      this.#at += SHA256_LENGTH;
-    }
-  }
-
-  digest(): Uint8Array {
-    const height = this.#height;
-    return merkleRoot(this.#leaves, height === undefined ? {} : { height });
+    return span!;
   }
 }
 

@@ -4,6 +4,8 @@ import {
   hashesEqual,
   Sha1,
   sha1,
+  Sha256,
+  sha256,
 } from "../../src/bytes/hash.ts";
 import { randomBytes, seededRandom } from "../support/seeded_random.ts";
 import { assert, assertEquals } from "@std/assert";
@@ -55,6 +57,22 @@ Deno.test("sha1() and Sha1 give plain bytes whose slice is a copy", () => {
     digest.fill(0);
     assertEquals(encodeHex(copy), DIGESTS[0]![1]);
     assertEquals(digest.buffer.byteLength, HASH_LENGTH);
+  }
+});
+
+Deno.test("sha256() and Sha256 agree with FIPS 180, however they are fed", () => {
+  const expected =
+    "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1";
+  const bytes = new TextEncoder().encode(DIGESTS[2]![0]);
+  assertEquals(encodeHex(sha256(bytes)), expected);
+  for (const step of [1, 7, 56]) {
+    const hash = new Sha256();
+    for (let at = 0; at < bytes.length; at += step) {
+      const part = bytes.slice(at, at + step);
+      hash.update(part);
+      part.fill(0);
+    }
+    assertEquals(encodeHex(hash.digest()), expected);
   }
 });
 

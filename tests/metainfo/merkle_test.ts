@@ -2,6 +2,7 @@ import { sha256, SHA256_LENGTH } from "../../src/bytes/hash.ts";
 import { BLOCK_LENGTH } from "../../src/metainfo/layout.ts";
 import {
   checkProof,
+  LeafHasher,
   leavesOf,
   makeProof,
   merkleRoot,
@@ -173,5 +174,28 @@ Deno.test("checkProof() refuses what does not lead to the root", () => {
       refuse({ index: index + 1 }, "nodes of two subtrees");
     }
     assert(!checkProof(padNode(height), proof), "another root");
+  }
+});
+
+Deno.test("LeafHasher makes the leaves of leavesOf(), however it is fed", () => {
+  const lengths = [0, 1, 16_383, 16_384, 16_385, 32_768, 50_000];
+  const steps = [1000, 16_383, 16_384, 16_385, 32_768, 100_000];
+  for (const length of lengths) {
+    const bytes = content(length);
+    for (const step of steps) {
+      const hasher = new LeafHasher(length);
+      for (let at = 0; at < length; at += step) {
+        const part = bytes.slice(at, at + step);
+        hasher.update(part);
+        part.fill(0);
+        // Nothing is told of a leaf before it is complete.
+        const end = Math.min(at + step, length);
+        const whole = end === length ? end : end - end % BLOCK_LENGTH;
+        assertEquals(hasher.leaves, leavesOf(bytes.subarray(0, whole)));
+      }
+      // A pad follows, and is no part of the file.
+      hasher.update(new Uint8Array(20_000));
+      assertEquals(hasher.leaves, leavesOf(bytes), `${length} by ${step}`);
+    }
   }
 });
