@@ -6,6 +6,16 @@
  * piece). All bytes of a torrent stand in one row, file after file; an offset
  * counts from the start of that row.
  *
+ * Pads (BEP 47) that fill up the end of a piece are zeros which everybody knows:
+ * they are no data, so no block has them. In v1 they are hashed with the piece;
+ * in v2 they only say where the next file begins (BEP 52).
+ *
+ * ```
+ *   pieceSize  ├──────────────────────┤   what is hashed for v1
+ *   dataSize   ├─────────────┤            what is asked for, counted and written
+ *              file a         pad     file b
+ * ```
+ *
  * @module
  */
 
@@ -39,27 +49,57 @@ export interface Span {
   readonly length: number;
 }
 
+/** What a layout has to know of pads. */
+export interface PadOptions {
+  /** The positions of the files that are pads; none if not given. */
+  readonly pads?: ReadonlySet<number>;
+  /**
+   * Whether pads are hashed with their pieces, as v1 has it, and peers may ask
+   * for them; they are if not given.
+   */
+  readonly padsAreHashed?: boolean;
+}
+
+/** All that makes a layout; it can be sent to a worker. */
+export interface LayoutShape extends PadOptions {
+  /** The length of a piece. */
+  readonly pieceLength: number;
+  /** The length of each file. */
+  readonly fileLengths: readonly number[];
+}
+
 /** Where every piece, block and file of one torrent lies. */
 export class PieceLayout {
-  /** The length of every piece but the last. */
+  /** The length of every piece, unless it ends before. */
   readonly pieceLength: number;
   /** The number of pieces. */
   readonly pieceCount: number;
-  /** The length of all files together. */
+  /** The length of all files together, pads among them. */
   readonly length: number;
-  /** The number of blocks of every piece but the last. */
+  /** The length of all data: what is to be downloaded. */
+  readonly dataLength: number;
+  /** The most blocks that a piece has. */
   readonly blocksPerPiece: number;
   /** Where each file begins, and at the end where the last one ends. */
   readonly #offsets: Float64Array;
+  readonly #padOptions: PadOptions;
+  /** Pieces that end with a pad → how much of it they have. */
+  readonly #pads: ReadonlyMap<number, number>;
 
   /**
    * Lays files out in a row and cuts it into pieces.
    *
    * @param pieceLength The length of a piece.
    * @param fileLengths The lengths of the files, in the torrent's order.
+   * @param padOptions Which of them are pads.
    */
-  constructor(pieceLength: number, fileLengths: readonly number[]) {
+  constructor(
+    pieceLength: number,
+    fileLengths: readonly number[],
+    padOptions: PadOptions = {},
+  ) {
     this.pieceLength = pieceLength;
+    this.#padOptions = padOptions;
     this.#offsets = new Float64Array(fileLengths.length + 1);
     fileLengths.forEach((length, file) => {
       this.#offsets[file + 1] = this.#offsets[file]! + length;
@@ -67,6 +107,29 @@ export class PieceLayout {
     this.length = this.#offsets[fileLengths.length]!;
     this.pieceCount = Math.ceil(this.length / pieceLength);
     this.blocksPerPiece = Math.ceil(pieceLength / BLOCK_LENGTH);
+    this.#pads = this.#findPads(padOptions.pads);
+    this.dataLength = this.length -
+      this.#pads.values().reduce((sum, pad) => sum + pad, 0);
+  }
+
+  /**
+   * Makes a layout anew, as in a worker.
+   *
+   * @param shape What {@linkcode PieceLayout.shape} of the other one gave.
+   * @returns The layout.
+   */
+  static of({ pieceLength, fileLengths, ...pads }: LayoutShape): PieceLayout {
+    return new PieceLayout(pieceLength, fileLengths, pads);
+  }
+
+  /** All that makes the layout, for a worker. */
+  get shape(): LayoutShape {
+    const fileLengths = Array.from(
+      { length: this.fileCount },
+      (_, file) => this.fileLength(file),
+    );
+    const { pieceLength } = this;
+    return { pieceLength, fileLengths, ...this.#padOptions };
   }
 
   /** The number of files. */
@@ -85,13 +148,28 @@ export class PieceLayout {
   }
 
   /**
-   * How long a piece is; the last one may be shorter.
+   * How long a piece is, which is: how much of it is hashed, and may be asked
+   * for. The last one may be shorter, and for v2 alone every last one of a file.
    *
    * @param index The piece.
    * @returns Its length.
    */
   pieceSize(index: number): number {
-    return Math.min(this.pieceLength, this.length - this.pieceOffset(index));
+    return this.#padOptions.padsAreHashed === false
+      ? this.dataSize(index)
+      : this.#fullSize(index);
+  }
+
+  /**
+   * How long the data of a piece is: the piece without the pad at its end. A
+   * piece that is nothing but a pad counts as data, so that no piece is empty;
+   * so does a pad with data behind it.
+   *
+   * @param index The piece.
+   * @returns Its length; never zero.
+   */
+  dataSize(index: number): number {
+    return this.#fullSize(index) - (this.#pads.get(index) ?? 0);
   }
 
   /**
@@ -101,23 +179,28 @@ export class PieceLayout {
    * @returns At least 1.
    */
   blockCount(index: number): number {
-    return Math.ceil(this.pieceSize(index) / BLOCK_LENGTH);
+    return Math.ceil(this.dataSize(index) / BLOCK_LENGTH);
   }
 
   /**
-   * How many bytes some pieces have together.
+   * How much data some pieces have together.
    *
    * @param pieces The pieces.
-   * @returns Their length.
+   * @returns Their length in bytes, without pads.
    */
   bytesOf(pieces: Bitfield): number {
     const last = this.pieceCount - 1;
     const spare = this.pieceLength * this.pieceCount - this.length;
-    return pieces.count * this.pieceLength - (pieces.has(last) ? spare : 0);
+    let bytes = pieces.count * this.pieceLength;
+    if (pieces.has(last)) bytes -= spare;
+    for (const [index, pad] of this.#pads) {
+      if (pieces.has(index)) bytes -= pad;
+    }
+    return bytes;
   }
 
   /**
-   * One block of a piece; the last one may be shorter.
+   * One block of a piece; the last one ends where the data does.
    *
    * @param index The piece.
    * @param number The number of the block in the piece.
@@ -125,7 +208,7 @@ export class PieceLayout {
    */
   block(index: number, number: number): Block {
     const begin = number * BLOCK_LENGTH;
-    const length = Math.min(BLOCK_LENGTH, this.pieceSize(index) - begin);
+    const length = Math.min(BLOCK_LENGTH, this.dataSize(index) - begin);
     return { index, begin, length };
   }
 
@@ -137,8 +220,8 @@ export class PieceLayout {
    */
   isBlock({ index, begin, length }: Block): boolean {
     return index >= 0 && index < this.pieceCount && begin >= 0 &&
-      begin % BLOCK_LENGTH === 0 && begin < this.pieceSize(index) &&
-      length === Math.min(BLOCK_LENGTH, this.pieceSize(index) - begin);
+      begin % BLOCK_LENGTH === 0 && begin < this.dataSize(index) &&
+      length === Math.min(BLOCK_LENGTH, this.dataSize(index) - begin);
   }
 
   /**
@@ -205,6 +288,31 @@ export class PieceLayout {
       file++;
     }
     return spans;
+  }
+
+  /** How much of the row a piece takes. */
+  #fullSize(index: number): number {
+    return Math.min(this.pieceLength, this.length - this.pieceOffset(index));
+  }
+
+  /** Finds the pieces that end with a pad, and begin with something else. */
+  #findPads(pads: ReadonlySet<number> = new Set()): Map<number, number> {
+    const found = new Map<number, number>();
+    // Where a run of pads began; empty files in it change nothing.
+    let begin = 0;
+    for (let file = 0; file < this.fileCount; file++) {
+      const end = this.#offsets[file + 1]!;
+      if (!pads.has(file)) {
+        if (this.fileLength(file) > 0) begin = end;
+        continue;
+      }
+      const index = Math.floor(begin / this.pieceLength);
+      const pieceEnd = Math.min((index + 1) * this.pieceLength, this.length);
+      if (begin > this.pieceOffset(index) && pieceEnd <= end) {
+        found.set(index, pieceEnd - begin);
+      }
+    }
+    return found;
   }
 
   /** The last file that begins at or before an offset. */

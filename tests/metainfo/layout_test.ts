@@ -125,6 +125,76 @@ Deno.test("PieceLayout is of use for files without a byte", () => {
   assertFalse(layout.isBlock({ index: 0, begin: 0, length: 0 }));
 });
 
+/** Sizes of pieces of a thousand bytes: whole, and of the data in them. */
+function sizes(layout: PieceLayout): [size: number, data: number][] {
+  return Array.from(
+    { length: layout.pieceCount },
+    (_, index) => [layout.pieceSize(index), layout.dataSize(index)],
+  );
+}
+
+Deno.test("PieceLayout leaves out the pad at the end of a piece", async (t) => {
+  // Files of data are numbers, pads are negative.
+  const table: Record<string, [files: number[], data: number[]]> = {
+    "no pads": [[1500, 700], [1000, 1000, 200]],
+    "one behind a file": [[300, -700, 500], [300, 500]],
+    "one at the end": [[300, -700, 500, -500], [300, 500]],
+    "one that the torrent ends with": [[1300, -200], [1000, 300]],
+    "several in a row": [[300, -300, -400, 500], [300, 500]],
+    "with empty files between": [[300, -300, 0, -400, 0, 500], [300, 500]],
+    "in the middle of a piece": [[300, -100, 700], [1000, 100]],
+    "from piece to piece": [[300, -900, 900], [300, 1000, 100]],
+    "a whole piece": [[300, -1700, 500], [300, 1000, 500]],
+    "nothing else": [[-2500], [1000, 1000, 500]],
+    "empty": [[1000, 0, 500], [1000, 500]],
+    "files that fill their pieces": [[1000, 2000], [1000, 1000, 1000]],
+  };
+  for (const [name, [files, data]] of Object.entries(table)) {
+    await t.step(name, () => {
+      const pads = files.flatMap((length, i) => length < 0 ? [i] : []);
+      const layout = new PieceLayout(1000, files.map(Math.abs), {
+        pads: new Set(pads),
+      });
+      const all = new Bitfield(layout.pieceCount);
+      all.fill();
+      assertEquals(sizes(layout).map(([, data]) => data), data);
+      assertEquals(
+        sizes(layout).reduce((sum, [size]) => sum + size, 0),
+        layout.length,
+      );
+      const total = data.reduce((sum, size) => sum + size, 0);
+      assertEquals([layout.dataLength, layout.bytesOf(all)], [total, total]);
+      assertEquals(sizes(PieceLayout.of(layout.shape)), sizes(layout));
+    });
+  }
+});
+
+Deno.test("PieceLayout has no blocks for pads", () => {
+  const lengths = [20_000, 32_768 - 20_000, 16_384, 16_384, 10];
+  const pads = new Set([1, 3]);
+  const layout = new PieceLayout(32_768, lengths, { pads });
+  const blocks = [0, 1, 2].map((index) =>
+    Array.from(
+      { length: layout.blockCount(index) },
+      (_, number) => layout.block(index, number).length,
+    )
+  );
+  assertEquals(blocks, [[16_384, 3616], [16_384], [10]]);
+  assert(layout.isBlock({ index: 0, begin: 16_384, length: 3616 }));
+  assertFalse(layout.isBlock({ index: 0, begin: 16_384, length: 16_384 }));
+  assertFalse(layout.isBlock({ index: 1, begin: 16_384, length: 16_384 }));
+});
+
+Deno.test("PieceLayout of v2 alone has no pads in pieces", () => {
+  const layout = new PieceLayout(1000, [300, 700, 1000, 10], {
+    pads: new Set([1]),
+    padsAreHashed: false,
+  });
+  assertEquals(sizes(layout), [[300, 300], [1000, 1000], [10, 10]]);
+  assertEquals(sizes(PieceLayout.of(layout.shape)), sizes(layout));
+  assertEquals(layout.filePieces(2), { first: 1, end: 2 });
+});
+
 /** A layout with short and empty files, and a row where each byte knows its file. */
 function drawn(random: () => number): { layout: PieceLayout; row: number[] } {
   const below = (limit: number) => Math.floor(random() * limit);
@@ -141,14 +211,15 @@ function drawn(random: () => number): { layout: PieceLayout; row: number[] } {
     { length: 1 + below(12) },
     () => random() < 0.3 ? 0 : 1 + below(pieceLength * 2),
   );
+  const pads = lengths.flatMap((_, file) => random() < 0.3 ? [file] : []);
   return {
-    layout: new PieceLayout(pieceLength, lengths),
+    layout: new PieceLayout(pieceLength, lengths, { pads: new Set(pads) }),
     row: lengths.flatMap((length, file) => Array(length).fill(file)),
   };
 }
 
-// Pieces tile the torrent, blocks tile their piece, and isBlock() is true for
-// exactly these blocks.
+// Pieces tile the torrent, blocks tile the data of their piece, and isBlock() is
+// true for exactly these blocks.
 Deno.test("PieceLayout's pieces and blocks tile the torrent", () => {
   const seed = 0x717e;
   const random = seededRandom(seed);
@@ -180,7 +251,8 @@ Deno.test("PieceLayout's pieces and blocks tile the torrent", () => {
         }
         begin += block.length;
       }
-      assertEquals(begin, size, context);
+      assertEquals(begin, layout.dataSize(index), context);
+      assert(begin > 0 && begin <= size, context);
       assert(layout.blockCount(index) <= layout.blocksPerPiece, context);
       assertFalse(
         layout.isBlock(layout.block(index, layout.blockCount(index))),
@@ -250,8 +322,8 @@ Deno.test("PieceLayout.filePieces() agrees with spans()", () => {
   }
 });
 
-// bytesOf() is the sum of the sizes of its pieces.
-Deno.test("PieceLayout.bytesOf() adds up the sizes of pieces", () => {
+// bytesOf() is the sum of the data of its pieces.
+Deno.test("PieceLayout.bytesOf() adds up the data of pieces", () => {
   const seed = 0xb17e;
   const random = seededRandom(seed);
   for (let round = 0; round < 300; round++) {
@@ -261,7 +333,7 @@ Deno.test("PieceLayout.bytesOf() adds up the sizes of pieces", () => {
     for (let index = 0; index < layout.pieceCount; index++) {
       if (random() < 0.5) continue;
       pieces.add(index);
-      sum += layout.pieceSize(index);
+      sum += layout.dataSize(index);
     }
     assertEquals(layout.bytesOf(pieces), sum, `seed ${seed}, round ${round}`);
   }
