@@ -1,0 +1,369 @@
+/**
+ * `PieceHashes`: what every piece of a torrent must hash to, for v1 (BEP 3),
+ * for v2 (BEP 52), or for both. Pure.
+ *
+ * For v1 it is the SHA-1 of the piece. For v2 it is the node that stands for
+ * the piece in the hash tree of its file: in the piece layer, or the root
+ * itself for a file that is no longer than a piece. A torrent from a link comes
+ * without layers; what they will prove is not known until then.
+ *
+ * In a hybrid torrent both must say the same of every piece. If they do not,
+ * the torrent is of two different files, and no peer is to blame.
+ *
+ * @module
+ */
+
+import { Bitfield } from "../bytes/bitfield.ts";
+import {
+  HASH_LENGTH,
+  hashesEqual,
+  Sha1,
+  SHA256_LENGTH,
+} from "../bytes/hash.ts";
+import { MetainfoError } from "../errors.ts";
+import type { PieceLayers } from "./file_tree.ts";
+import type { Info } from "./info.ts";
+import { type LayoutShape, PieceLayout } from "./layout.ts";
+import { LeafHasher, merkleRoot, pieceLevel, treeHeight } from "./merkle.ts";
+import { encodeHex } from "@std/encoding/hex";
+
+/**
+ * What the hashes say of a piece:
+ *
+ * - `right`: it is what the torrent says;
+ * - `wrong`: it is not;
+ * - `contradictory`: it is for v1 or for v2, and not for the other: the torrent
+ *   itself is wrong, and cannot be downloaded.
+ */
+export type PieceVerdict = "right" | "wrong" | "contradictory";
+
+/** What a piece turned out to be. */
+export interface HashedPiece {
+  /** Its SHA-1. */
+  hash?: Uint8Array | undefined;
+  /** The node that stands for it in the tree of its file. */
+  node?: Uint8Array | undefined;
+}
+
+/** All that is compared with; it can be sent to a worker. */
+export interface PieceHashesRecord {
+  /** Where the pieces lie. */
+  readonly shape: LayoutShape;
+  /** The SHA-1 of every piece, of a torrent for v1. */
+  readonly pieceHashes: Uint8Array | undefined;
+  /** The node of every piece, of a torrent for v2. */
+  readonly nodes: Uint8Array | undefined;
+  /** Whose nodes are known, as a bitfield. */
+  readonly known: Uint8Array;
+}
+
+/** The root of the tree of every file that has one. */
+type Roots = readonly (Uint8Array | undefined)[];
+
+/** What every piece of one torrent must hash to. */
+export class PieceHashes {
+  /** Where the pieces lie. */
+  readonly layout: PieceLayout;
+  readonly #pieceHashes: Uint8Array | undefined;
+  readonly #roots: Roots;
+  readonly #nodes: Uint8Array | undefined;
+  readonly #known: Bitfield;
+  /** The files of more than one piece, by their roots in hex. */
+  readonly #layered = new Map<string, number[]>();
+
+  private constructor(
+    layout: PieceLayout,
+    { pieceHashes, nodes, known, roots }: Omit<PieceHashesRecord, "shape"> & {
+      roots: Roots;
+    },
+  ) {
+    this.layout = layout;
+    this.#pieceHashes = pieceHashes;
+    this.#roots = roots;
+    this.#nodes = nodes;
+    this.#known = Bitfield.fromBytes(known, layout.pieceCount)!;
+  }
+
+  /**
+   * The hashes of a torrent.
+   *
+   * @param info The torrent, with the piece layers that are known of it; these
+   * have been proven.
+   * @returns Its hashes.
+   */
+  static of(info: Info & { readonly pieceLayers?: PieceLayers }): PieceHashes {
+    const { layout, files, hasV1, metaVersion } = info;
+    if (metaVersion === 1) return PieceHashes.ofV1(layout, info.pieceHashes);
+    const roots = files.map(({ piecesRoot }) => piecesRoot);
+    const hashes = new PieceHashes(layout, {
+      pieceHashes: hasV1 ? info.pieceHashes : undefined,
+      // Shared, so that many workers need no copies.
+      nodes: new Uint8Array(
+        new SharedArrayBuffer(layout.pieceCount * SHA256_LENGTH),
+      ),
+      known: new Bitfield(layout.pieceCount).bytes,
+      roots,
+    });
+    roots.forEach((root, file) => {
+      if (root) hashes.#list(file, { root, layers: info.pieceLayers });
+    });
+    return hashes;
+  }
+
+  /**
+   * The hashes of a torrent for v1 alone.
+   *
+   * @param layout Where the pieces lie.
+   * @param pieceHashes The SHA-1 of every piece, one after the other.
+   * @returns The hashes.
+   */
+  static ofV1(layout: PieceLayout, pieceHashes: Uint8Array): PieceHashes {
+    return new PieceHashes(layout, {
+      pieceHashes,
+      nodes: undefined,
+      known: new Bitfield(layout.pieceCount).bytes,
+      roots: [],
+    });
+  }
+
+  /**
+   * Makes hashes anew, in a worker, where nothing more is learned.
+   *
+   * @param record What {@linkcode PieceHashes.record} gave.
+   * @returns The hashes.
+   */
+  static from(record: PieceHashesRecord): PieceHashes {
+    return new PieceHashes(PieceLayout.of(record.shape), {
+      ...record,
+      roots: [],
+    });
+  }
+
+  /** All that is compared with, for a worker. */
+  get record(): PieceHashesRecord {
+    return {
+      shape: this.layout.shape,
+      pieceHashes: this.#pieceHashes,
+      nodes: this.#nodes,
+      known: this.#known.bytes,
+    };
+  }
+
+  /** The files whose piece layer is missing, by their positions. */
+  get filesWithoutLayer(): number[] {
+    return this.#roots.flatMap((root, file) =>
+      root && !this.layerOf(file) ? [file] : []
+    );
+  }
+
+  /**
+   * Whether it can be told if a piece is right.
+   *
+   * @param index The piece.
+   * @returns Whether it can; not in a torrent for v2 alone, if the piece is of
+   * a file of several whose layer is missing.
+   */
+  isKnown(index: number): boolean {
+    return this.#pieceHashes !== undefined || this.#known.has(index);
+  }
+
+  /** The pieces of which it can not be told. */
+  get unknown(): Bitfield {
+    return this.#pieceHashes
+      ? new Bitfield(this.layout.pieceCount)
+      : this.#known.complement();
+  }
+
+  /**
+   * The nodes of a file's pieces.
+   *
+   * @param file Its position in the list.
+   * @returns The piece layer, or the root of a file of one piece: a view to be
+   * read only. `undefined` if it is missing, or the file has no tree.
+   */
+  layerOf(file: number): Uint8Array | undefined {
+    const { first, end } = this.layout.filePieces(file);
+    if (!this.#roots[file] || !this.#known.has(first)) return undefined;
+    return this.#nodes!.subarray(first * SHA256_LENGTH, end * SHA256_LENGTH);
+  }
+
+  /**
+   * Takes a piece layer, if the root of a file proves it.
+   *
+   * @param root The root, as the torrent has it.
+   * @param layer A row of nodes, one for each piece of the file.
+   * @returns The files that it is of: several if they are the same, none if it
+   * proves nothing.
+   */
+  learn(root: Uint8Array, layer: Uint8Array): number[] {
+    const files = this.#layered.get(encodeHex(root)) ?? [];
+    const right = files.filter((file) =>
+      layer.length === this.#rowLength(file)
+    );
+    const level = pieceLevel(this.layout.pieceLength);
+    if (
+      right.length === 0 || !hashesEqual(merkleRoot(layer, { level }), root)
+    ) return [];
+    for (const file of right) this.#take(file, layer);
+    return right;
+  }
+
+  /**
+   * Begins to hash a piece.
+   *
+   * @param index A piece of which it can be told whether it is right.
+   * @returns What to feed with the piece.
+   */
+  hasher(index: number): PieceHasher {
+    if (!this.isKnown(index)) {
+      throw new RangeError(`Cannot hash piece ${index}: its hash is not known`);
+    }
+    return new PieceHasher(this, {
+      index,
+      hash: this.#pieceHashes && new Sha1(),
+      leaves: this.#known.has(index)
+        ? new LeafHasher(this.layout.dataSize(index))
+        : undefined,
+    });
+  }
+
+  /**
+   * Compares a piece with what it should be.
+   *
+   * @param index The piece.
+   * @param digests What it is, as far as that is known here.
+   * @returns Whether it is right.
+   */
+  judge(index: number, { hash, node }: HashedPiece): PieceVerdict {
+    const isRightV1 = this.#pieceHashes && hash &&
+      hashesEqual(hash, rowAt(this.#pieceHashes, index, HASH_LENGTH));
+    const isRightV2 = this.#known.has(index) && node
+      ? hashesEqual(node, rowAt(this.#nodes!, index, SHA256_LENGTH))
+      : undefined;
+    const isRight = isRightV1 ?? isRightV2 ?? false;
+    if (isRightV2 !== undefined && isRight !== isRightV2) {
+      return "contradictory";
+    }
+    return isRight ? "right" : "wrong";
+  }
+
+  /**
+   * The level on which the node of a piece stands in the tree of its file.
+   *
+   * @param index The piece.
+   * @returns The level of the piece layer, or that of the root for a file that
+   * is no longer than a piece.
+   */
+  nodeLevel(index: number): number {
+    const { layout } = this;
+    const [span] = layout.spans(layout.pieceOffset(index), 1);
+    const length = layout.fileLength(span!.file);
+    return length <= layout.pieceLength
+      ? treeHeight(length)
+      : pieceLevel(layout.pieceLength);
+  }
+
+  /** Takes what is known of a file: its root, or its layer. */
+  #list(
+    file: number,
+    { root, layers }: { root: Uint8Array; layers: PieceLayers | undefined },
+  ): void {
+    if (this.layout.fileLength(file) <= this.layout.pieceLength) {
+      return this.#take(file, root);
+    }
+    const key = encodeHex(root);
+    const others = this.#layered.get(key);
+    if (others) others.push(file);
+    else this.#layered.set(key, [file]);
+    const layer = layers?.get(key);
+    // Files of different lengths may claim one root: a layer is of one length.
+    if (layer?.length === this.#rowLength(file)) this.#take(file, layer);
+  }
+
+  #rowLength(file: number): number {
+    const { first, end } = this.layout.filePieces(file);
+    return (end - first) * SHA256_LENGTH;
+  }
+
+  #take(file: number, row: Uint8Array): void {
+    const { first, end } = this.layout.filePieces(file);
+    this.#nodes!.set(row, first * SHA256_LENGTH);
+    for (let index = first; index < end; index++) this.#known.add(index);
+  }
+}
+
+/** Hashes one piece as it comes. */
+export class PieceHasher {
+  readonly #hashes: PieceHashes;
+  readonly #index: number;
+  readonly #hash: Sha1 | undefined;
+  readonly #leaves: LeafHasher | undefined;
+
+  /**
+   * Has got nothing yet.
+   *
+   * @param hashes What to compare with.
+   * @param options The piece, and what to make of it.
+   */
+  constructor(
+    hashes: PieceHashes,
+    options: {
+      index: number;
+      hash: Sha1 | undefined;
+      leaves: LeafHasher | undefined;
+    },
+  ) {
+    this.#hashes = hashes;
+    this.#index = options.index;
+    this.#hash = options.hash;
+    this.#leaves = options.leaves;
+  }
+
+  /**
+   * Adds bytes.
+   *
+   * @param bytes The next bytes of the piece, in any lengths; they are not kept.
+   */
+  update(bytes: Uint8Array): void {
+    this.#hash?.update(bytes);
+    this.#leaves?.update(bytes);
+  }
+
+  /** The SHA-256 of every block that is complete, for v2: a row of level 0. */
+  get leaves(): Uint8Array | undefined {
+    return this.#leaves?.leaves;
+  }
+
+  /**
+   * Ends the hash.
+   *
+   * @returns What the whole piece is.
+   */
+  verdict(): PieceVerdict {
+    const leaves = this.#leaves?.leaves;
+    return this.#hashes.judge(this.#index, {
+      hash: this.#hash?.digest(),
+      node: leaves && merkleRoot(leaves, {
+        height: this.#hashes.nodeLevel(this.#index),
+      }),
+    });
+  }
+}
+
+/**
+ * Says that a hybrid torrent is of two different files.
+ *
+ * @param index The piece that shows it.
+ * @returns The error that stops it.
+ */
+export function contradictoryTorrent(index: number): MetainfoError {
+  return new MetainfoError(
+    "info.pieces",
+    `and its hash trees are of different data, as piece ${index} shows: ` +
+      "nobody can have what it describes; get another torrent of it",
+  );
+}
+
+function rowAt(row: Uint8Array, index: number, length: number): Uint8Array {
+  return row.subarray(index * length, (index + 1) * length);
+}
