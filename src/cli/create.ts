@@ -91,7 +91,7 @@ async function create(command: CreateCommand, env: Env): Promise<number> {
     await writeTorrent(bytes, { path: output, mayOverwrite, env });
   }
   // What we make is what we can read.
-  report(parseMetainfo(bytes, { acceptsV2: true }), { command, env });
+  report(parseMetainfo(bytes), { command, env });
   return EXIT.done;
 }
 

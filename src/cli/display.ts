@@ -253,7 +253,7 @@ class JsonDisplay implements Display {
       infoHash: encodeHex(infoHash),
       name: metainfo.name,
       path,
-      totalBytes: metainfo.layout.length,
+      totalBytes: metainfo.layout.dataLength,
       pieceCount: metainfo.layout.pieceCount,
       fileCount: metainfo.files.length,
     });

@@ -133,13 +133,13 @@ async function edit(command: EditCommand, env: Env): Promise<number> {
   const { source, output: path, mayOverwrite } = command;
   const { signal } = new AbortController();
   const bytes = await readSource(source, { stdin: env.stdin, signal });
-  const before = parseFile(bytes, { source, acceptsV2: true });
+  const before = parseFile(bytes, { source });
   requireOutput({ path, mayOverwrite });
   const edited = editTorrent(bytes, {
     ...command.changes,
     announceTiers: tiersAfter(before, command),
   });
-  const after = parseMetainfo(edited, { acceptsV2: true });
+  const after = parseMetainfo(edited);
   await writeTorrent(edited, { path, mayOverwrite, env });
   report({ before, after }, { command, env });
   return EXIT.done;

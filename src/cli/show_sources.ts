@@ -123,7 +123,7 @@ async function showOne(
   const { signal } = new AbortController();
   const found = await readFileOrLink(source, { stdin: env.stdin, signal });
   const torrent = found instanceof Uint8Array
-    ? parseFile(found, { source, acceptsV2: true })
+    ? parseFile(found, { source })
     : found;
   const lints = found instanceof Uint8Array && isMetainfo(torrent)
     ? findLints(found, torrent)

@@ -15,12 +15,6 @@ import {
   SourceError,
 } from "./source.ts";
 
-/** Options for {@linkcode readTorrent}. */
-export interface ReadTorrentOptions extends ReadSourceOptions {
-  /** Whether a torrent for v2 alone can be used; refused if not given. */
-  acceptsV2?: boolean;
-}
-
 /**
  * Reads a source.
  *
@@ -34,12 +28,10 @@ export interface ReadTorrentOptions extends ReadSourceOptions {
  */
 export async function readTorrent(
   source: string,
-  options: ReadTorrentOptions,
+  options: ReadSourceOptions,
 ): Promise<Metainfo | Magnet> {
   const found = await readFileOrLink(source, options);
-  return found instanceof Uint8Array
-    ? parseFile(found, { source, ...options })
-    : found;
+  return found instanceof Uint8Array ? parseFile(found, { source }) : found;
 }
 
 /**
@@ -75,10 +67,10 @@ export async function readFileOrLink(
  */
 export function parseFile(
   bytes: Uint8Array,
-  { source, acceptsV2 = false }: { source: string; acceptsV2?: boolean },
+  { source }: { source: string },
 ): Metainfo {
   try {
-    return parseMetainfo(bytes, { names: nameRules(), acceptsV2 });
+    return parseMetainfo(bytes, { names: nameRules() });
   } catch (error) {
     if (!(error instanceof BencodeError)) throw error;
     throw new SourceError(

@@ -139,7 +139,6 @@ async function readFile(source: string, env: Env): Promise<Metainfo> {
   const torrent = await readTorrent(source, {
     stdin: env.stdin,
     signal,
-    acceptsV2: true,
   });
   if (isMetainfo(torrent)) return torrent;
   throw new SourceError(

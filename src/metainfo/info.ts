@@ -72,8 +72,6 @@ export interface Info {
 export interface MetainfoOptions {
   /** What the file system makes of names; Linux's rules if not given. */
   names?: NameRules;
-  /** Whether a torrent for v2 alone can be used; refused if not given. */
-  acceptsV2?: boolean;
 }
 
 /**
@@ -130,12 +128,6 @@ export function parseInfo(
   if (hasV1 && !pieceHashes) {
     throw new MetainfoError("info.pieces", "is missing or not a byte string");
   }
-  if (!hasV1 && !options.acceptsV2) {
-    throw new MetainfoError(
-      "info.pieces",
-      "is missing: this is a BitTorrent v2 torrent, and btget reads v1 and hybrid ones",
-    );
-  }
   if (metaVersion === 2) checkPieceLengthV2(pieceLength);
 
   const infoHashV2 = metaVersion === 2 ? sha256(infoBytes) : undefined;
@@ -175,7 +167,11 @@ export function parseInfo(
     ? filesIn(listed, { name, rules })
     : listed.map((file) => ({ ...file, path: [name] }));
 
-  const layout = new PieceLayout(pieceLength, files.map((file) => file.length));
+  const layout = new PieceLayout(
+    pieceLength,
+    files.map((file) => file.length),
+    { pads: padsOf(files), padsAreHashed: hasV1 },
+  );
   if (!Number.isSafeInteger(layout.length)) {
     throw new MetainfoError("info.files", "are more than 2^53 bytes together");
   }
@@ -208,6 +204,12 @@ export function parseInfo(
     pieceHashes: pieceHashes ?? new Uint8Array(),
     isPrivate: info.get("private") === 1,
   };
+}
+
+function padsOf(files: readonly TorrentFile[]): Set<number> {
+  const pads = new Set<number>();
+  files.forEach(({ kind }, file) => kind === "pad" && pads.add(file));
+  return pads;
 }
 
 /** The entries that count; what lists files is read file by file later. */

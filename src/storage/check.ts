@@ -5,9 +5,13 @@
  * @module
  */
 
-import { HASH_LENGTH, hashesEqual, Sha1 } from "../bytes/hash.ts";
 import { StorageError, type StorageProblem } from "../errors.ts";
-import { PieceLayout } from "../metainfo/layout.ts";
+import {
+  contradictoryTorrent,
+  PieceHashes,
+  type PieceHashesRecord,
+  type PieceVerdict,
+} from "../metainfo/piece_hashes.ts";
 import { TaskGroup } from "../task_group.ts";
 import { PieceReader } from "./piece_reader.ts";
 import { runWorker, workerCount } from "./workers.ts";
@@ -24,15 +28,11 @@ const REPORT_BYTES = 16 * 1024 * 1024;
 
 /** What a checker needs to know; it can be sent to a worker. */
 export interface CheckJob {
-  /** The length of a piece. */
-  pieceLength: number;
-  /** The length of each file. */
-  fileLengths: readonly number[];
+  /** What the pieces must hash to, and where they lie. */
+  hashes: PieceHashesRecord;
   /** The path of each file; `undefined` stands for zeros. */
   paths: readonly (string | undefined)[];
-  /** The SHA-1 of every piece. */
-  pieceHashes: Uint8Array;
-  /** The pieces to check; shared by all who check. */
+  /** The pieces to check, all of known hash; shared by all who check. */
   pieces: Int32Array;
   /** How many of them have been taken; shared by all who check. */
   taken: Int32Array;
@@ -41,13 +41,21 @@ export interface CheckJob {
 /** What a worker says: pieces it has checked, or why it cannot go on. */
 export type CheckReport =
   | { type: "checked"; good: number[]; bad: number[] }
+  | { type: "contradictory"; index: number }
   | { type: "done" }
   | { type: "failed"; problem: StorageProblem; message: string; path: string };
+
+/** What was found out about a piece. */
+interface CheckedPiece {
+  index: number;
+  verdict: PieceVerdict;
+  length: number;
+}
 
 /** Checks pieces one by one; several checkers can share one job. */
 export class Checker implements Disposable {
   readonly #job: CheckJob;
-  readonly #layout: PieceLayout;
+  readonly #hashes: PieceHashes;
   readonly #reader: PieceReader;
   readonly #buffer: Uint8Array;
 
@@ -58,24 +66,25 @@ export class Checker implements Disposable {
    */
   constructor(job: CheckJob) {
     this.#job = job;
-    this.#layout = new PieceLayout(job.pieceLength, job.fileLengths);
-    this.#reader = new PieceReader(this.#layout, job.paths);
-    this.#buffer = new Uint8Array(Math.min(PART_LENGTH, job.pieceLength));
+    this.#hashes = PieceHashes.from(job.hashes);
+    const { layout } = this.#hashes;
+    this.#reader = new PieceReader(layout, job.paths);
+    this.#buffer = new Uint8Array(Math.min(PART_LENGTH, layout.pieceLength));
   }
 
   /**
    * Checks the next piece.
    *
-   * @returns Which it was, and whether its hash is right; `undefined` when no
-   * piece is left.
+   * @returns Which it was, what its hash says, and how much data it has;
+   * `undefined` when no piece is left.
    * @throws {StorageError} If the disk fails.
    */
-  next(): { index: number; isGood: boolean; length: number } | undefined {
+  next(): CheckedPiece | undefined {
     const at = Atomics.add(this.#job.taken, 0, 1);
     const index = this.#job.pieces[at];
     if (index === undefined) return undefined;
-    const length = this.#layout.pieceSize(index);
-    return { index, length, isGood: this.#isGood(index, length) };
+    const length = this.#hashes.layout.dataSize(index);
+    return { index, length, verdict: this.#check(index) };
   }
 
   /** Closes the files. */
@@ -83,19 +92,17 @@ export class Checker implements Disposable {
     this.#reader[Symbol.dispose]();
   }
 
-  #isGood(index: number, length: number): boolean {
-    const hash = new Sha1();
-    const offset = this.#layout.pieceOffset(index);
+  #check(index: number): PieceVerdict {
+    const { layout } = this.#hashes;
+    const hasher = this.#hashes.hasher(index);
+    const offset = layout.pieceOffset(index);
+    const length = layout.pieceSize(index);
     for (let at = 0; at < length; at += PART_LENGTH) {
       const part = this.#buffer.subarray(0, Math.min(PART_LENGTH, length - at));
-      if (!this.#reader.readSync(offset + at, part)) return false;
-      hash.update(part);
+      if (!this.#reader.readSync(offset + at, part)) return "wrong";
+      hasher.update(part);
     }
-    const wanted = this.#job.pieceHashes.subarray(
-      index * HASH_LENGTH,
-      (index + 1) * HASH_LENGTH,
-    );
-    return hashesEqual(hash.digest(), wanted);
+    return hasher.verdict();
   }
 }
 
@@ -117,7 +124,10 @@ export function checkInWorker(
   try {
     using checker = new Checker(job);
     for (let piece = checker.next(); piece; piece = checker.next()) {
-      (piece.isGood ? good : bad).push(piece.index);
+      if (piece.verdict === "contradictory") {
+        return report({ type: "contradictory", index: piece.index });
+      }
+      (piece.verdict === "right" ? good : bad).push(piece.index);
       bytes += piece.length;
       if (bytes >= REPORT_BYTES) flush();
     }
@@ -146,6 +156,7 @@ export interface CheckOptions {
  * @param job The job.
  * @param options Who hears of the pieces.
  * @throws {StorageError} If the disk fails.
+ * @throws {MetainfoError} If the torrent contradicts itself.
  */
 export async function checkPieces(
   job: CheckJob,
@@ -165,7 +176,9 @@ export async function checkPieces(
   using checker = new Checker(job);
   let sliceStart = performance.now();
   for (let piece = checker.next(); piece; piece = checker.next()) {
-    options.onPiece(piece.index, piece.isGood);
+    const { index, verdict } = piece;
+    if (verdict === "contradictory") throw contradictoryTorrent(index);
+    options.onPiece(index, verdict === "right");
     if (performance.now() - sliceStart < SLICE_MS) continue;
     await delay(0);
     options.signal.throwIfAborted();
@@ -188,6 +201,8 @@ async function checkBeside(
           for (const index of report.good) onPiece(index, true);
           for (const index of report.bad) onPiece(index, false);
           return false;
+        case "contradictory":
+          throw contradictoryTorrent(report.index);
         case "done":
           return true;
         case "failed":

@@ -9,17 +9,32 @@
  * the processor's cache, so that the last block of a large piece does not hold
  * up the event loop.
  *
+ * Of a piece whose hash is wrong nothing is left, unless its owner keeps it: in
+ * v2 it can be found out which blocks are bad, and these alone gather again.
+ *
+ * ```
+ *               add()              the hash is right
+ *   gathering ────────► complete ────────────────────► written
+ *       ▲                   │ the hash is wrong
+ *       │ mend()            ▼            discard()
+ *       └──────────────── kept ────────────────────────► nothing
+ * ```
+ *
  * @module
  */
 
 import { Bitfield } from "../bytes/bitfield.ts";
-import { HASH_LENGTH, hashesEqual, Sha1 } from "../bytes/hash.ts";
-import { StorageError } from "../errors.ts";
+import { MetainfoError, StorageError } from "../errors.ts";
 import {
   type Block,
   BLOCK_LENGTH,
   type PieceLayout,
 } from "../metainfo/layout.ts";
+import {
+  contradictoryTorrent,
+  type PieceHasher,
+  type PieceHashes,
+} from "../metainfo/piece_hashes.ts";
 import type { FileStorage } from "./file_storage.ts";
 
 /** How much of a piece is hashed at a time: a call for each block costs more. */
@@ -35,13 +50,21 @@ const MAX_QUEUED_BYTES = 16 * 1024 * 1024;
  * What became of a piece whose blocks are all there:
  *
  * - `written`: its hash is right, and it is on disk;
- * - `mismatch`: its hash is wrong, its bytes are to be seen for the last time;
- * - `failed`: its hash is right, and the disk refused it.
+ * - `mismatch`: its hash is wrong, its bytes are to be seen for the last time
+ *   unless {@linkcode PieceStore.keep} is called now; in v2 `leaves` are the
+ *   SHA-256 of its blocks;
+ * - `failed`: its hash is right, and the disk refused it; or the torrent
+ *   contradicts itself, and nobody is to blame.
  */
 export type PieceOutcome =
   | { type: "written"; index: number; piece: Uint8Array }
-  | { type: "mismatch"; index: number; piece: Uint8Array }
-  | { type: "failed"; index: number; error: StorageError };
+  | {
+    type: "mismatch";
+    index: number;
+    piece: Uint8Array;
+    leaves: Uint8Array | undefined;
+  }
+  | { type: "failed"; index: number; error: StorageError | MetainfoError };
 
 /** What the owner of a store hears of it. */
 export interface PieceStoreHandler {
@@ -56,8 +79,8 @@ export interface PieceStoreHandler {
 
 /** What a store is made of. */
 export interface PieceStoreOptions {
-  /** The SHA-1 of every piece. */
-  pieceHashes: Uint8Array;
+  /** What every piece must hash to. */
+  hashes: PieceHashes;
   /** Where verified pieces go. */
   storage: FileStorage;
   /** What is there already. */
@@ -68,11 +91,13 @@ export interface PieceStoreOptions {
 
 /** A piece whose blocks are arriving. */
 interface Gathering {
+  /** The piece; the pad at its end is there from the start. */
   buffer: Uint8Array;
+  /** How long its data is. */
   length: number;
   /** Which blocks are there. */
   blocks: Bitfield;
-  hash: Sha1;
+  hasher: PieceHasher;
   /** How much of the start is there, and how much of it is hashed. */
   contiguous: number;
   hashed: number;
@@ -81,11 +106,15 @@ interface Gathering {
 /** The pieces of one torrent. */
 export class PieceStore {
   readonly #layout: PieceLayout;
-  readonly #pieceHashes: Uint8Array;
+  readonly #hashes: PieceHashes;
   readonly #storage: FileStorage;
   readonly #have: Bitfield;
   readonly #handler: PieceStoreHandler;
   readonly #gathering = new Map<number, Gathering>();
+  /** Complete pieces whose hash is wrong, and whose bytes may be of use. */
+  readonly #kept = new Map<number, Gathering>();
+  /** The piece that the handler hears of, if it may still be kept. */
+  #offered: { index: number; piece: Gathering } | undefined;
   readonly #spare: Uint8Array[] = [];
   readonly #writing = new Set<Promise<void>>();
   #verifiedBytes: number;
@@ -98,7 +127,7 @@ export class PieceStore {
    */
   constructor(layout: PieceLayout, options: PieceStoreOptions) {
     this.#layout = layout;
-    this.#pieceHashes = options.pieceHashes;
+    this.#hashes = options.hashes;
     this.#storage = options.storage;
     this.#have = options.have;
     this.#handler = options.handler;
@@ -110,7 +139,7 @@ export class PieceStore {
     return this.#have;
   }
 
-  /** How many bytes the pieces of `have` are. */
+  /** How much data the pieces of `have` are, in bytes. */
   get verifiedBytes(): number {
     return this.#verifiedBytes;
   }
@@ -118,8 +147,8 @@ export class PieceStore {
   /** How many bytes have arrived that are not verified yet. */
   get gatheringBytes(): number {
     let bytes = 0;
-    for (const { blocks } of this.#gathering.values()) {
-      bytes += blocks.count * BLOCK_LENGTH;
+    for (const { blocks, length } of this.#gathering.values()) {
+      bytes += Math.min(blocks.count * BLOCK_LENGTH, length);
     }
     return bytes;
   }
@@ -136,34 +165,59 @@ export class PieceStore {
     // What was hashed is what will be written: no block is taken twice.
     if (!piece.blocks.add(block.begin / BLOCK_LENGTH)) return;
     piece.buffer.set(bytes, block.begin);
-    while (
-      piece.contiguous < piece.length &&
-      piece.blocks.has(piece.contiguous / BLOCK_LENGTH)
-    ) {
-      piece.contiguous = Math.min(
-        piece.contiguous + BLOCK_LENGTH,
-        piece.length,
-      );
-    }
-    const isComplete = piece.contiguous === piece.length;
-    if (isComplete || piece.contiguous - piece.hashed >= HASH_STEP) {
-      piece.hash.update(
-        piece.buffer.subarray(piece.hashed, piece.contiguous),
-      );
-      piece.hashed = piece.contiguous;
-    }
-    if (isComplete) this.#complete(block.index, piece);
+    this.#hash(block.index, piece);
   }
 
   /**
-   * Forgets the blocks of a piece that is not complete.
+   * Keeps the bytes of a piece whose hash is wrong; to be called while its
+   * `mismatch` is handled. They take memory until the piece is mended or
+   * discarded.
+   *
+   * @param index The piece.
+   */
+  keep(index: number): void {
+    if (this.#offered?.index !== index) {
+      throw new RangeError(`Cannot keep piece ${index}: it is not at hand`);
+    }
+    this.#kept.set(index, this.#offered.piece);
+    this.#offered = undefined;
+  }
+
+  /**
+   * Lets the bad blocks of a kept piece gather again. When they are there, the
+   * whole piece is hashed anew.
+   *
+   * @param index The piece.
+   * @param bad The numbers of its bad blocks; at least one.
+   */
+  mend(index: number, bad: Iterable<number>): void {
+    const piece = this.#kept.get(index);
+    if (!piece) {
+      throw new RangeError(`Cannot mend piece ${index}: it was not kept`);
+    }
+    for (const number of bad) piece.blocks.delete(number);
+    if (piece.blocks.isFull) {
+      throw new RangeError(`Cannot mend piece ${index}: no block is bad`);
+    }
+    this.#kept.delete(index);
+    this.#gathering.set(index, {
+      ...piece,
+      hasher: this.#hashes.hasher(index),
+      contiguous: 0,
+      hashed: 0,
+    });
+  }
+
+  /**
+   * Forgets the blocks of a piece that is not complete, or was kept.
    *
    * @param index The piece.
    */
   discard(index: number): void {
-    const piece = this.#gathering.get(index);
+    const piece = this.#gathering.get(index) ?? this.#kept.get(index);
     if (!piece) return;
     this.#gathering.delete(index);
+    this.#kept.delete(index);
     this.#release(piece.buffer);
   }
 
@@ -174,7 +228,7 @@ export class PieceStore {
    */
   lose(index: number): void {
     if (!this.#have.delete(index)) return;
-    this.#verifiedBytes -= this.#layout.pieceSize(index);
+    this.#verifiedBytes -= this.#layout.dataSize(index);
   }
 
   /**
@@ -193,14 +247,15 @@ export class PieceStore {
   }
 
   #begin(index: number): Gathering {
-    const length = this.#layout.pieceSize(index);
+    const length = this.#layout.dataSize(index);
     const buffer = this.#spare.pop() ??
       new Uint8Array(Math.min(this.#layout.pieceLength, this.#layout.length));
+    buffer.fill(0, length, this.#layout.pieceSize(index));
     const piece = {
       buffer,
       length,
       blocks: new Bitfield(this.#layout.blockCount(index)),
-      hash: new Sha1(),
+      hasher: this.#hashes.hasher(index),
       contiguous: 0,
       hashed: 0,
     };
@@ -208,17 +263,54 @@ export class PieceStore {
     return piece;
   }
 
-  #complete(index: number, { buffer, hash, length }: Gathering): void {
-    this.#gathering.delete(index);
-    const piece = buffer.subarray(0, length);
-    const wanted = this.#pieceHashes.subarray(
-      index * HASH_LENGTH,
-      (index + 1) * HASH_LENGTH,
-    );
-    if (!hashesEqual(hash.digest(), wanted)) {
-      this.#handler.onPiece({ type: "mismatch", index, piece });
-      return this.#release(buffer);
+  /** Hashes what has become contiguous, if it is enough or all. */
+  #hash(index: number, piece: Gathering): void {
+    while (
+      piece.contiguous < piece.length &&
+      piece.blocks.has(piece.contiguous / BLOCK_LENGTH)
+    ) {
+      piece.contiguous = Math.min(
+        piece.contiguous + BLOCK_LENGTH,
+        piece.length,
+      );
     }
+    const isComplete = piece.contiguous === piece.length;
+    if (!isComplete && piece.contiguous - piece.hashed < HASH_STEP) return;
+    const end = isComplete ? this.#layout.pieceSize(index) : piece.contiguous;
+    piece.hasher.update(piece.buffer.subarray(piece.hashed, end));
+    piece.hashed = end;
+    if (isComplete) this.#complete(index, piece);
+  }
+
+  #complete(index: number, gathered: Gathering): void {
+    this.#gathering.delete(index);
+    switch (gathered.hasher.verdict()) {
+      case "right":
+        return this.#write(index, gathered);
+      case "wrong":
+        return this.#mismatched(index, gathered);
+      case "contradictory":
+        this.#release(gathered.buffer);
+        return this.#failed(index, contradictoryTorrent(index));
+    }
+  }
+
+  #mismatched(index: number, gathered: Gathering): void {
+    const { buffer, length, hasher } = gathered;
+    const offered = this.#offered = { index, piece: gathered };
+    this.#handler.onPiece({
+      type: "mismatch",
+      index,
+      piece: buffer.subarray(0, length),
+      leaves: hasher.leaves,
+    });
+    if (this.#offered !== offered) return;
+    this.#offered = undefined;
+    this.#release(buffer);
+  }
+
+  #write(index: number, { buffer, length }: Gathering): void {
+    const piece = buffer.subarray(0, length);
     try {
       const written = this.#storage.write(
         this.#layout.pieceOffset(index),
@@ -248,7 +340,9 @@ export class PieceStore {
   }
 
   #failed(index: number, error: unknown): void {
-    if (!(error instanceof StorageError)) throw error;
+    if (!(error instanceof StorageError || error instanceof MetainfoError)) {
+      throw error;
+    }
     this.#handler.onPiece({ type: "failed", index, error });
   }
 

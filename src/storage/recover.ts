@@ -12,6 +12,7 @@
 import { Bitfield } from "../bytes/bitfield.ts";
 import { StorageError } from "../errors.ts";
 import { BLOCK_LENGTH, type PieceLayout } from "../metainfo/layout.ts";
+import type { PieceHashes } from "../metainfo/piece_hashes.ts";
 import { type CheckJob, checkPieces } from "./check.ts";
 import { ControlFile, type ResumeRecord } from "./control_file.ts";
 import {
@@ -45,8 +46,8 @@ export interface CheckProgress {
 export interface RecoverOptions {
   /** The torrent. */
   infoHash: Uint8Array;
-  /** The SHA-1 of every piece. */
-  pieceHashes: Uint8Array;
+  /** What every piece must hash to; a piece whose hash is unknown is not had. */
+  hashes: PieceHashes;
   /** Where the files lie. */
   storage: FileStorage;
   /** Where the control file lies. */
@@ -80,6 +81,8 @@ export interface Recovered {
  * @param options Everything else about the download.
  * @returns What is there.
  * @throws {StorageError} If the download cannot go there, with the reason.
+ * @throws {MetainfoError} If what is there shows that the torrent contradicts
+ * itself.
  */
 export async function recover(
   layout: PieceLayout,
@@ -177,7 +180,7 @@ async function check(
     record: ResumeRecord | undefined;
   },
 ): Promise<Bitfield> {
-  const { storage, facts, record } = options;
+  const { storage, hashes, facts, record } = options;
   const have = new Bitfield(layout.pieceCount);
   const readable = piecesWhere(
     layout,
@@ -192,11 +195,12 @@ async function check(
   const pieces: number[] = [];
   let totalBytes = 0;
   for (const index of readable) {
+    if (!hashes.isKnown(index)) continue;
     if (known?.has(index)) {
       if (record!.have.has(index)) have.add(index);
     } else {
       pieces.push(index);
-      totalBytes += layout.pieceSize(index);
+      totalBytes += layout.dataSize(index);
     }
   }
   let checkedBytes = 0;
@@ -206,7 +210,7 @@ async function check(
     signal: options.signal,
     onPiece: (index, isGood) => {
       if (isGood) have.add(index);
-      checkedBytes += layout.pieceSize(index);
+      checkedBytes += layout.dataSize(index);
       options.onProgress({ checkedBytes, totalBytes });
     },
   });
@@ -237,18 +241,16 @@ function piecesWhere(
 
 function checkJob(
   layout: PieceLayout,
-  { storage, pieceHashes, pieces }: RecoverOptions & { pieces: number[] },
+  { storage, hashes, pieces }: RecoverOptions & { pieces: number[] },
 ): CheckJob {
   const shared = new Int32Array(new SharedArrayBuffer(pieces.length * 4));
   shared.set(pieces);
   const files = Array.from({ length: layout.fileCount }, (_, file) => file);
   return {
-    pieceLength: layout.pieceLength,
-    fileLengths: files.map((file) => layout.fileLength(file)),
+    hashes: hashes.record,
     paths: files.map((file) =>
       storage.isOnDisk(file) ? storage.pathOf(file) : undefined
     ),
-    pieceHashes,
     pieces: shared,
     taken: new Int32Array(new SharedArrayBuffer(4)),
   };
@@ -320,7 +322,7 @@ function verifiedPart(
     if (!have.has(index)) {
       isWhole = false;
       // Small pieces could be right by chance.
-    } else if (layout.pieceSize(index) >= BLOCK_LENGTH) {
+    } else if (layout.dataSize(index) >= BLOCK_LENGTH) {
       const from = Math.max(begin, layout.pieceOffset(index));
       const to = Math.min(
         begin + layout.fileLength(file),

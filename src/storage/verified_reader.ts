@@ -15,9 +15,9 @@
  */
 
 import { Bitfield } from "../bytes/bitfield.ts";
-import { HASH_LENGTH, hashesEqual, Sha1 } from "../bytes/hash.ts";
 import { StorageError } from "../errors.ts";
 import type { Block, PieceLayout } from "../metainfo/layout.ts";
+import type { PieceHashes } from "../metainfo/piece_hashes.ts";
 import {
   type FileFacts,
   type FileStorage,
@@ -34,8 +34,8 @@ const PART_LENGTH = 256 * 1024;
 export interface VerifiedReaderOptions {
   /** Where the files lie, and who changes them for us. */
   storage: FileStorage;
-  /** The SHA-1 of every piece. */
-  pieceHashes: Uint8Array;
+  /** What every piece must hash to. */
+  hashes: PieceHashes;
   /** What each file was like before its pieces were verified. */
   facts: readonly (FileFacts | undefined)[];
   /**
@@ -156,18 +156,14 @@ export class VerifiedReader implements Disposable {
     const length = this.#layout.pieceSize(index);
     this.#look(offset, length);
     this.#part ??= new Uint8Array(PART_LENGTH);
-    const hash = new Sha1();
+    const hasher = this.#options.hashes.hasher(index);
     for (let at = 0; at < length; at += PART_LENGTH) {
       const part = this.#part.subarray(0, Math.min(PART_LENGTH, length - at));
       if (!this.#reader.readSync(offset + at, part)) return false;
-      hash.update(part);
+      hasher.update(part);
       copyOverlap({ bytes: part, at }, { bytes: buffer, at: begin });
     }
-    const wanted = this.#options.pieceHashes.subarray(
-      index * HASH_LENGTH,
-      (index + 1) * HASH_LENGTH,
-    );
-    if (!hashesEqual(hash.digest(), wanted)) return false;
+    if (hasher.verdict() !== "right") return false;
     this.#doubtful.delete(index);
     // This puts it in doubt again if it has changed since.
     this.#look(offset, length);

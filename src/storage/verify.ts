@@ -5,15 +5,14 @@
  * @module
  */
 
-import { HASH_LENGTH, hashesEqual, SHA256_LENGTH } from "../bytes/hash.ts";
-import { merkleRoot, pieceLevel } from "../metainfo/merkle.ts";
+import { HASH_LENGTH, SHA256_LENGTH } from "../bytes/hash.ts";
 import type { Metainfo } from "../metainfo/metainfo.ts";
+import { contradictoryTorrent, PieceHashes } from "../metainfo/piece_hashes.ts";
 import { findFiles } from "./find_files.ts";
 import { type HashJob, hashJob } from "./hash_files.ts";
 import type { DownloadPlaces } from "./places.ts";
 import { storageError } from "./storage_error.ts";
 import { StorageError } from "../errors.ts";
-import { encodeHex } from "@std/encoding/hex";
 import { relative } from "@std/path";
 
 /**
@@ -124,6 +123,7 @@ function look(path: string): number | "missing" | "unreadable" {
  *
  * @param verification The torrent, hashed.
  * @returns The findings in the torrent's order; none if all is well.
+ * @throws {MetainfoError} If the files show that the torrent contradicts itself.
  */
 export function judge(verification: Verification): Finding[] {
   const { metainfo, job, looks } = verification;
@@ -141,7 +141,7 @@ export function judge(verification: Verification): Finding[] {
     const begin = layout.fileOffset(file);
     for (let index = first; index < end; index++) {
       const wasRead = job.wasRead[index] === 1;
-      if (wasRead && isGood(index, file)) continue;
+      if (wasRead && isGood(index)) continue;
       const range = {
         begin: Math.max(layout.pieceOffset(index) - begin, 0),
         end: Math.min(
@@ -166,45 +166,44 @@ function append(ranges: ByteRange[], range: ByteRange): void {
   else ranges[ranges.length - 1] = { begin: last.begin, end: range.end };
 }
 
-/** Tells whether a piece has the hashes that the torrent says. */
+/** Tells of pieces that were read whether they are what the torrent says. */
 function comparison(
   { metainfo, job }: Verification,
-): (index: number, file: number) => boolean {
-  const { files, layout, pieceHashes, pieceLayers } = metainfo;
-  const { hashes, nodes } = job;
-  const level = nodes ? pieceLevel(layout.pieceLength) : 0;
-  /** Of files without a layer: their whole tree is compared at once. */
-  const whole = new Map<number, boolean>();
-  const isGoodTree = (index: number, file: number, nodes: Uint8Array) => {
-    const { piecesRoot, length } = files[file]!;
-    const node = nodes.subarray(
-      index * SHA256_LENGTH,
-      (index + 1) * SHA256_LENGTH,
-    );
-    const root = piecesRoot!;
-    if (length <= layout.pieceLength) return hashesEqual(node, root);
+): (index: number) => boolean {
+  const { files, layout } = metainfo;
+  const hashes = PieceHashes.of(metainfo);
+  const digestsOf = (index: number) => ({
+    hash: job.hashes && rowOf(job.hashes, HASH_LENGTH, index),
+    node: job.nodes && rowOf(job.nodes, SHA256_LENGTH, index),
+  });
+  for (const file of hashes.filesWithoutLayer) {
+    // Where all of a file is right, its nodes are its layer.
     const { first, end } = layout.filePieces(file);
-    const layer = pieceLayers.get(encodeHex(root));
-    if (layer) {
-      const at = (index - first) * SHA256_LENGTH;
-      return hashesEqual(node, layer.subarray(at, at + SHA256_LENGTH));
+    const layer = rowOf(job.nodes!, SHA256_LENGTH, first, end);
+    if (hashes.learn(files[file]!.piecesRoot!, layer).length > 0) continue;
+    if (!metainfo.hasV1 || job.wasRead.subarray(first, end).includes(0)) {
+      continue;
     }
-    let isGood = whole.get(file);
-    if (isGood === undefined) {
-      const row = nodes.subarray(first * SHA256_LENGTH, end * SHA256_LENGTH);
-      isGood = hashesEqual(merkleRoot(row, { level }), root);
-      whole.set(file, isGood);
-    }
-    return isGood;
+    const isRight = (index: number) =>
+      hashes.judge(index, digestsOf(index)) === "right";
+    const pieces = Array.from({ length: end - first }, (_, i) => first + i);
+    if (pieces.every(isRight)) throw contradictoryTorrent(first);
+  }
+  return (index) => {
+    const verdict = hashes.judge(index, digestsOf(index));
+    if (verdict === "contradictory") throw contradictoryTorrent(index);
+    return verdict === "right";
   };
-  return (index, file) => {
-    const at = index * HASH_LENGTH;
-    const isGoodV1 = !hashes || hashesEqual(
-      hashes.subarray(at, at + HASH_LENGTH),
-      pieceHashes.subarray(at, at + HASH_LENGTH),
-    );
-    return isGoodV1 && (!nodes || isGoodTree(index, file, nodes));
-  };
+}
+
+/** The digests of some pieces. */
+function rowOf(
+  digests: Uint8Array,
+  length: number,
+  first: number,
+  end = first + 1,
+): Uint8Array {
+  return digests.subarray(first * length, end * length);
 }
 
 /**

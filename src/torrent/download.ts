@@ -6,7 +6,11 @@
  */
 
 import type { Bitfield } from "../bytes/bitfield.ts";
-import { ProtocolError, type StorageError } from "../errors.ts";
+import {
+  type MetainfoError,
+  ProtocolError,
+  type StorageError,
+} from "../errors.ts";
 import {
   type Block,
   BLOCK_LENGTH,
@@ -65,8 +69,8 @@ export interface DownloadHandler {
   onGained(peer: Peer, pieces: Iterable<number>): void;
   /** A peer gave what was wrong: it must go for good. */
   onLiar(peer: Peer): void;
-  /** The disk refuses: nothing more can be done. */
-  onFailure(error: StorageError): void;
+  /** The disk refuses, or the torrent is wrong: nothing more can be done. */
+  onFailure(error: StorageError | MetainfoError): void;
 }
 
 /** What a download is made of. */

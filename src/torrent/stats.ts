@@ -43,12 +43,12 @@ export function takeStats(sources: StatsSources): TorrentStats {
   const gatheringBytes = transfer?.store.gatheringBytes ?? 0;
   const now = performance.now();
   const bytesPerSecond = transfer?.download.received.bytesPerSecond(now) ?? 0;
-  const missing = (layout?.length ?? 0) - verifiedBytes - gatheringBytes;
+  const missing = (layout?.dataLength ?? 0) - verifiedBytes - gatheringBytes;
   const peers = [...contacts.peers];
   const { progress } = metadata;
   return {
     phase,
-    totalBytes: layout?.length ?? 0,
+    totalBytes: layout?.dataLength ?? 0,
     verifiedBytes,
     gatheringBytes,
     pieceCount: layout?.pieceCount ?? 0,

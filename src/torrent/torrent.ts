@@ -286,7 +286,7 @@ export class Torrent implements ContactsHandler {
   #totals() {
     if (this.#transfer) return this.#transfer.totals;
     // Who needs the metadata is no seed, and nobody knows how much is missing.
-    const left = this.#metainfo?.layout.length ?? 1;
+    const left = this.#metainfo?.layout.dataLength ?? 1;
     return { uploaded: 0, downloaded: 0, left };
   }
 

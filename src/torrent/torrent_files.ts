@@ -8,6 +8,7 @@
 import { Bitfield } from "../bytes/bitfield.ts";
 import { StorageError } from "../errors.ts";
 import type { Metainfo } from "../metainfo/metainfo.ts";
+import { PieceHashes } from "../metainfo/piece_hashes.ts";
 import type { ControlFile } from "../storage/control_file.ts";
 import { type FileFacts, FileStorage } from "../storage/file_storage.ts";
 import type { DownloadPlaces } from "../storage/places.ts";
@@ -43,6 +44,8 @@ export interface TorrentFilesOptions {
 export class TorrentFiles implements AsyncDisposable {
   /** Where the bytes go. */
   readonly storage: FileStorage;
+  /** What every piece must hash to. */
+  readonly hashes: PieceHashes;
   readonly #metainfo: Metainfo;
   readonly #options: TorrentFilesOptions;
   #have: Bitfield;
@@ -58,6 +61,7 @@ export class TorrentFiles implements AsyncDisposable {
    */
   constructor(metainfo: Metainfo, options: TorrentFilesOptions) {
     const { places, rights } = options;
+    this.hashes = PieceHashes.of(metainfo);
     this.#metainfo = metainfo;
     this.#options = options;
     this.#have = new Bitfield(metainfo.layout.pieceCount);
@@ -91,12 +95,12 @@ export class TorrentFiles implements AsyncDisposable {
    * @throws {StorageError} If the download cannot go there, with the reason.
    */
   async check({ signal }: { signal: AbortSignal }): Promise<void> {
-    const { infoHash, pieceHashes, layout } = this.#metainfo;
+    const { infoHash, layout } = this.#metainfo;
     const { places, rights } = this.#options;
     const { have, control, facts } = await recover(layout, {
       ...rights,
       infoHash,
-      pieceHashes,
+      hashes: this.hashes,
       storage: this.storage,
       controlPath: places.control,
       isReadOnly: rights.isCheckOnly || !rights.canWrite,

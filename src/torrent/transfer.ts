@@ -78,19 +78,20 @@ export class Transfer implements ContactsHandler {
    * @param options Its parts.
    */
   constructor(metainfo: Metainfo, options: TransferOptions) {
-    const { layout, pieceHashes } = metainfo;
+    const { layout } = metainfo;
     const { services, limits, files } = options;
-    const { storage, have } = files;
+    const { storage, hashes, have } = files;
     this.#metainfo = metainfo;
     this.#options = options;
     this.#patience = new Patience(limits.stallTimeoutMs);
     this.#picker = new PiecePicker(layout, {
       wanted: have.complement(),
+      unknown: hashes.unknown,
       maxOpen: Download.maxOpenPieces(layout.pieceLength),
       random: Math.random,
     });
     this.store = new PieceStore(layout, {
-      pieceHashes,
+      hashes,
       storage,
       have,
       handler: { onPiece: (outcome) => this.download.onPiece(outcome) },
@@ -110,7 +111,7 @@ export class Transfer implements ContactsHandler {
     if (storage.canRead) {
       this.#reader = new VerifiedReader(layout, {
         storage,
-        pieceHashes,
+        hashes,
         facts: files.facts,
         onLost: (index) => this.#onLost(index),
       });
@@ -159,6 +160,7 @@ export class Transfer implements ContactsHandler {
    * Waits until every piece is verified and on disk.
    *
    * @throws {StorageError} If the disk refuses.
+   * @throws {MetainfoError} If the torrent contradicts itself.
    * @throws {GaveUpError} If nothing came for too long.
    */
   async downloaded(): Promise<void> {
@@ -180,9 +182,9 @@ export class Transfer implements ContactsHandler {
    */
   async seeded({ ratio = Infinity, timeMs }: SeedingGoal): Promise<void> {
     const startedAt = performance.now();
-    const { length } = this.#metainfo.layout;
+    const { dataLength } = this.#metainfo.layout;
     const { signal } = this.#tasks!;
-    while (this.upload.sent.total < ratio * length) {
+    while (this.upload.sent.total < ratio * dataLength) {
       const left = startedAt + (timeMs ?? Infinity) - performance.now();
       if (left <= 0) return;
       const pause = delay(Math.min(left, GOAL_INTERVAL_MS), { signal });
@@ -226,7 +228,7 @@ export class Transfer implements ContactsHandler {
     return {
       uploaded: this.upload.sent.total,
       downloaded: this.download.received.total,
-      left: this.#metainfo.layout.length - this.store.verifiedBytes,
+      left: this.#metainfo.layout.dataLength - this.store.verifiedBytes,
     };
   }
 

@@ -13,6 +13,7 @@
 
 import { sha1 } from "../../src/bytes/hash.ts";
 import { PieceLayout } from "../../src/metainfo/layout.ts";
+import { PieceHashes } from "../../src/metainfo/piece_hashes.ts";
 import { type CheckJob, checkPieces } from "../../src/storage/check.ts";
 import { FileStorage } from "../../src/storage/file_storage.ts";
 import { PieceStore } from "../../src/storage/piece_store.ts";
@@ -77,7 +78,7 @@ for (const [name, kib] of Object.entries(SIZES)) {
   Deno.bench(`PieceStore.add(), ${name}`, { group }, async () => {
     await using files = storage();
     const store = new PieceStore(layout, {
-      pieceHashes,
+      hashes: PieceHashes.ofV1(layout, pieceHashes),
       storage: files,
       have: new Bitfield(count),
       handler: { onPiece: () => {} },
@@ -104,11 +105,10 @@ function job(length: number): CheckJob {
   pieces.forEach((_, i) => pieces[i] = i);
   const pieceHashes = new Uint8Array(count * 20);
   for (let i = 0; i < count; i++) pieceHashes.set(partHash, i * 20);
+  const layout = new PieceLayout(MIB, [length]);
   return {
-    pieceLength: MIB,
-    fileLengths: [length],
+    hashes: PieceHashes.ofV1(layout, pieceHashes).record,
     paths: [large],
-    pieceHashes,
     pieces,
     taken: new Int32Array(new SharedArrayBuffer(4)),
   };

@@ -50,7 +50,7 @@ class Scene extends TempFolder {
       ...args,
     ]);
     assertEquals([code, env.stderr.text], [0, ""]);
-    return parseMetainfo(env.stdout.bytes, { acceptsV2: true });
+    return parseMetainfo(env.stdout.bytes);
   }
 }
 

@@ -107,7 +107,7 @@ Deno.test("createTorrent() makes what parseMetainfo() reads, from any order", ()
     const again = new Draw(seededRandom(state))
       .torrent(form, draw.shuffled(files));
     assertEquals(encodeHex(again), encodeHex(bytes));
-    const metainfo = parseMetainfo(bytes, { acceptsV2: true });
+    const metainfo = parseMetainfo(bytes);
     const read = metainfo.files.filter(({ kind }) => kind === "file");
     const key = (path: readonly string[], length: number, x?: boolean) =>
       `${path.join("/")} ${length} ${x === true}`;
@@ -132,7 +132,7 @@ Deno.test("createTorrent() makes what parseMetainfo() reads, from any order", ()
     }
     const edited = editTorrent(bytes, { comment: "x", announceTiers: [["u"]] });
     assertEquals(
-      parseMetainfo(edited, { acceptsV2: true }).infoBytes,
+      parseMetainfo(edited).infoBytes,
       metainfo.infoBytes,
     );
     assertEquals(editTorrent(bytes, {}), bytes);
@@ -150,7 +150,7 @@ Deno.test("parseMetainfo() and findLints() stand damaged torrents for v2", () =>
         : draw.of([..."ilde0123456789:-"]).charCodeAt(0);
     } while (draw.below(3) > 0);
     try {
-      const metainfo = parseMetainfo(damaged, { acceptsV2: true });
+      const metainfo = parseMetainfo(damaged);
       const { layout, files } = metainfo;
       assertEquals(
         layout.length,

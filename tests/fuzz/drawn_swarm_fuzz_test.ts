@@ -5,6 +5,7 @@ import {
   BLOCK_LENGTH,
   PieceLayout,
 } from "../../src/metainfo/layout.ts";
+import { PieceHashes } from "../../src/metainfo/piece_hashes.ts";
 import type { Connection } from "../../src/net/connection.ts";
 import { Peer } from "../../src/peer/peer.ts";
 import { PiecePicker } from "../../src/policy/piece_picker.ts";
@@ -148,7 +149,7 @@ class PlayedStore extends PieceStore {
 
   constructor(layout: PieceLayout) {
     super(layout, {
-      pieceHashes: new Uint8Array(),
+      hashes: PieceHashes.ofV1(layout, new Uint8Array()),
       storage: {} as FileStorage,
       have: new Bitfield(layout.pieceCount),
       handler: { onPiece: () => {} },
@@ -248,6 +249,7 @@ function run(random: () => number, time: FakeTime): void {
         type: isRight ? "written" : "mismatch",
         index,
         piece,
+        leaves: undefined,
       });
     }
     for (const peer of peers) {

@@ -130,7 +130,7 @@ conditionalTest({
           ...["-o", ours, `--${form}`, "-l64K", "--allow-overwrite"],
         );
         const [a, b] = [ours, theirs].map((path) =>
-          parseMetainfo(Deno.readFileSync(path), { acceptsV2: true })
+          parseMetainfo(Deno.readFileSync(path))
         );
         assertEquals(a!.files, b!.files);
         assertEquals(encodeHex(a!.infoHash), encodeHex(b!.infoHash));

@@ -67,7 +67,7 @@ function create(
     name: options.name ?? "n",
     ...digest(plan),
   });
-  return parseMetainfo(bytes, { acceptsV2: true });
+  return parseMetainfo(bytes);
 }
 
 Deno.test("createTorrent() makes the info hashes of other creators", () => {

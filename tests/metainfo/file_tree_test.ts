@@ -42,7 +42,7 @@ function v2(
 }
 
 function parse(bytes: Uint8Array): Metainfo {
-  return parseMetainfo(bytes, { acceptsV2: true });
+  return parseMetainfo(bytes);
 }
 
 function assertRefused(bytes: Uint8Array, field: string): void {

@@ -10,7 +10,7 @@ import { makeTorrent, type TorrentRecipe } from "../support/make_torrent.ts";
 import { assertEquals } from "@std/assert";
 
 function codes(bytes: Uint8Array): string[] {
-  const metainfo = parseMetainfo(bytes, { acceptsV2: true });
+  const metainfo = parseMetainfo(bytes);
   return findLints(bytes, metainfo).map(({ code }) => code);
 }
 

@@ -3,7 +3,7 @@ import {
   encodeBencode,
   fromLatin1,
 } from "../../src/bytes/bencode.ts";
-import { sha1 } from "../../src/bytes/hash.ts";
+import { HASH_LENGTH, hashesEqual, sha1 } from "../../src/bytes/hash.ts";
 import { BencodeError, MetainfoError } from "../../src/errors.ts";
 import {
   type Metainfo,
@@ -79,7 +79,7 @@ Deno.test({
       const bytes = readCorpus(`torrents/${expected.file}`);
       let metainfo: Metainfo;
       try {
-        metainfo = parseMetainfo(bytes, { acceptsV2: true });
+        metainfo = parseMetainfo(bytes);
       } catch (error) {
         assertEquals(expected.verdict, "error", expected.file);
         if (error instanceof BencodeError) {
@@ -731,13 +731,20 @@ Deno.test("parseMetainfo() takes 1 alone for private", () => {
   }
 });
 
-Deno.test("parseMetainfo() says that a torrent is for BitTorrent v2 only", () => {
+Deno.test("parseMetainfo() reads torrents for v2 alone, and hybrid ones", () => {
   const root = new Uint8Array(32).fill(1);
   const tree = { name: { "": { length: 5, "pieces root": root } } };
   const v2 = { "meta version": 2, "file tree": tree };
   const only = single({ ...v2, pieces: undefined, length: undefined });
-  assertRefused(only, "info.pieces", "BitTorrent v2");
-  assertEquals(parseMetainfo(single(v2)).files.length, 1);
+  for (const [bytes, hasV1] of [[only, false], [single(v2), true]] as const) {
+    const metainfo = parseMetainfo(bytes);
+    assertEquals([metainfo.metaVersion, metainfo.hasV1], [2, hasV1]);
+    assertEquals(metainfo.files.length, 1);
+    // Both have an identity of the length that v1 wants.
+    const { infoHash, infoHashV2 } = metainfo;
+    assertEquals(infoHash.length, HASH_LENGTH);
+    assertEquals(hashesEqual(infoHash, infoHashV2!.subarray(0, 20)), !hasV1);
+  }
 });
 
 Deno.test("parseInfo() reads an info dictionary on its own", () => {

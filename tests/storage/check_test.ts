@@ -2,6 +2,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { sha1 } from "../../src/bytes/hash.ts";
 import { StorageError } from "../../src/errors.ts";
 import { PieceLayout } from "../../src/metainfo/layout.ts";
+import { PieceHashes } from "../../src/metainfo/piece_hashes.ts";
 import {
   Checker,
   checkInWorker,
@@ -40,10 +41,8 @@ function jobIn(
     return path;
   });
   return {
-    pieceLength,
-    fileLengths,
+    hashes: PieceHashes.ofV1(layout, pieceHashes).record,
     paths,
-    pieceHashes,
     ...piecesToCheck(Array.from({ length: layout.pieceCount }, (_, i) => i)),
   };
 }
@@ -61,14 +60,14 @@ function emptyJobIn(folder: TempFolder, options: { length: number }): CheckJob {
   Deno.truncateSync(path, options.length);
   const count = options.length / MIB;
   const hash = sha1(new Uint8Array(MIB));
+  const pieceHashes = Uint8Array.from(
+    { length: count * 20 },
+    (_, i) => hash[i % 20]!,
+  );
+  const layout = new PieceLayout(MIB, [options.length]);
   return {
-    pieceLength: MIB,
-    fileLengths: [options.length],
+    hashes: PieceHashes.ofV1(layout, pieceHashes).record,
     paths: [path],
-    pieceHashes: Uint8Array.from(
-      { length: count * 20 },
-      (_, i) => hash[i % 20]!,
-    ),
     ...piecesToCheck(Array.from({ length: count }, (_, i) => i)),
   };
 }

@@ -21,7 +21,7 @@ class StoreScene extends DiskScene implements AsyncDisposable {
   readonly files = this.storage();
   readonly have = new Bitfield(this.layout.pieceCount);
   readonly outcomes: string[] = [];
-  readonly errors: StorageError[] = [];
+  readonly errors: Error[] = [];
   /** The memory in which the pieces were put together. */
   readonly buffers: ArrayBufferLike[] = [];
   readonly store: PieceStore;
@@ -33,7 +33,7 @@ class StoreScene extends DiskScene implements AsyncDisposable {
   ) {
     super(folder.path, recipe);
     this.store = new PieceStore(this.layout, {
-      pieceHashes: this.pieceHashes,
+      hashes: this.hashes,
       storage: this.files,
       have: this.have,
       handler: {
@@ -105,7 +105,7 @@ Deno.test("PieceStore counts what was there before", () => {
   have.add(0);
   have.add(2);
   const store = new PieceStore(scene.layout, {
-    pieceHashes: scene.pieceHashes,
+    hashes: scene.hashes,
     storage: scene.storage(),
     have,
     handler: { onPiece: () => {} },

@@ -37,10 +37,10 @@ class Reading implements AsyncDisposable {
 
   constructor() {
     this.scene.putAll();
-    const { layout, pieceHashes } = this.scene;
+    const { layout, hashes } = this.scene;
     this.reader = new VerifiedReader(layout, {
       storage: this.storage,
-      pieceHashes,
+      hashes,
       facts: FILES.map((_, file) =>
         this.storage.isOnDisk(file) ? this.storage.inspect(file) : undefined
       ),

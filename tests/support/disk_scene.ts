@@ -9,6 +9,7 @@ import { Bitfield } from "../../src/bytes/bitfield.ts";
 import { sha1 } from "../../src/bytes/hash.ts";
 import { PieceLayout } from "../../src/metainfo/layout.ts";
 import type { FileKind } from "../../src/metainfo/metainfo.ts";
+import { PieceHashes } from "../../src/metainfo/piece_hashes.ts";
 import { ControlFile } from "../../src/storage/control_file.ts";
 import { FileStorage } from "../../src/storage/file_storage.ts";
 import {
@@ -40,6 +41,8 @@ export class DiskScene {
   readonly payload: Uint8Array;
   /** The SHA-1 of every piece. */
   readonly pieceHashes: Uint8Array;
+  /** The same, as those take it who compare. */
+  readonly hashes: PieceHashes;
   /** Where the control file lies. */
   readonly control: string;
 
@@ -52,7 +55,10 @@ export class DiskScene {
   constructor(readonly folder: string, readonly recipe: DiskRecipe) {
     const { pieceLength, files } = recipe;
     const lengths = files.map(([, length]) => length);
-    this.layout = new PieceLayout(pieceLength, lengths);
+    const pads = files.flatMap(([, , kind], i) => kind === "pad" ? [i] : []);
+    this.layout = new PieceLayout(pieceLength, lengths, {
+      pads: new Set(pads),
+    });
     this.payload = recipe.payload ??
       randomBytes(this.layout.length, seededRandom(1));
     files.forEach((_, file) => {
@@ -62,6 +68,7 @@ export class DiskScene {
     for (let index = 0; index < this.layout.pieceCount; index++) {
       this.pieceHashes.set(sha1(this.piece(index)), index * 20);
     }
+    this.hashes = PieceHashes.ofV1(this.layout, this.pieceHashes);
     this.control = join(folder, "t.btget");
   }
 
@@ -157,7 +164,7 @@ export class DiskScene {
   ): Promise<Recovered> {
     return await recover(this.layout, {
       infoHash: this.infoHash,
-      pieceHashes: this.pieceHashes,
+      hashes: this.hashes,
       storage,
       controlPath: this.control,
       mustCheckAll: false,

@@ -6,6 +6,7 @@ import {
   BLOCK_LENGTH,
   PieceLayout,
 } from "../../src/metainfo/layout.ts";
+import { PieceHashes } from "../../src/metainfo/piece_hashes.ts";
 import { throttle } from "../../src/net/throttle.ts";
 import { Peer } from "../../src/peer/peer.ts";
 import { PiecePicker } from "../../src/policy/piece_picker.ts";
@@ -31,7 +32,7 @@ class CountingStore extends PieceStore {
 
   constructor(layout: PieceLayout) {
     super(layout, {
-      pieceHashes: new Uint8Array(),
+      hashes: PieceHashes.ofV1(layout, new Uint8Array()),
       storage: {} as FileStorage,
       have: new Bitfield(layout.pieceCount),
       handler: { onPiece: () => {} },

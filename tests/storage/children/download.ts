@@ -18,7 +18,7 @@ await using storage = scene.storage();
 const { have, control } = await scene.recover(storage);
 using _control = control;
 const store = new PieceStore(layout, {
-  pieceHashes: scene.pieceHashes,
+  hashes: scene.hashes,
   storage,
   have,
   handler: {

@@ -7,6 +7,7 @@
 import { sha1 } from "../../../src/bytes/hash.ts";
 import { PieceLayout } from "../../../src/metainfo/layout.ts";
 import { recover } from "../../../src/storage/recover.ts";
+import { PieceHashes } from "../../../src/metainfo/piece_hashes.ts";
 import { FileStorage } from "../../../src/storage/file_storage.ts";
 
 const [folder = "", count = ""] = Deno.args;
@@ -42,7 +43,7 @@ Deno.openSync(Deno.execPath()).close();
 await storage[Symbol.asyncDispose]();
 const { have, control } = await recover(layout, {
   infoHash: new Uint8Array(20),
-  pieceHashes,
+  hashes: PieceHashes.ofV1(layout, pieceHashes),
   storage,
   controlPath: `${folder}/t.btget`,
   mustCheckAll: true,

@@ -7,6 +7,7 @@
 
 import { StorageError } from "../../../src/errors.ts";
 import { parseMetainfo } from "../../../src/metainfo/metainfo.ts";
+import { PieceHashes } from "../../../src/metainfo/piece_hashes.ts";
 import { FileStorage } from "../../../src/storage/file_storage.ts";
 import { placeFiles } from "../../../src/storage/places.ts";
 import { recover } from "../../../src/storage/recover.ts";
@@ -34,7 +35,7 @@ try {
   });
   const { have, control } = await recover(metainfo.layout, {
     infoHash: metainfo.infoHash,
-    pieceHashes: metainfo.pieceHashes,
+    hashes: PieceHashes.of(metainfo),
     storage,
     controlPath: places.control,
     mustCheckAll: false,
