@@ -46,9 +46,12 @@ export type CheckReport =
   | { type: "failed"; problem: StorageProblem; message: string; path: string };
 
 /** What was found out about a piece. */
-interface CheckedPiece {
+export interface CheckedPiece {
+  /** The piece. */
   index: number;
+  /** What its hash says. */
   verdict: PieceVerdict;
+  /** How much data it has, in bytes. */
   length: number;
 }
 
@@ -75,8 +78,7 @@ export class Checker implements Disposable {
   /**
    * Checks the next piece.
    *
-   * @returns Which it was, what its hash says, and how much data it has;
-   * `undefined` when no piece is left.
+   * @returns What it is; `undefined` when no piece is left.
    * @throws {StorageError} If the disk fails.
    */
   next(): CheckedPiece | undefined {

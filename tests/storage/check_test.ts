@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { sha1 } from "../../src/bytes/hash.ts";
-import { StorageError } from "../../src/errors.ts";
+import { MetainfoError, StorageError } from "../../src/errors.ts";
 import { PieceLayout } from "../../src/metainfo/layout.ts";
 import { PieceHashes } from "../../src/metainfo/piece_hashes.ts";
 import {
@@ -10,6 +10,9 @@ import {
   checkPieces,
   type CheckReport,
 } from "../../src/storage/check.ts";
+import { placeFiles } from "../../src/storage/places.ts";
+import { type FormRecipe, makeForm } from "../support/make_form.ts";
+import { type MadeTorrent, writePayload } from "../support/make_torrent.ts";
 import { randomBytes, seededRandom } from "../support/seeded_random.ts";
 import { TempFolder } from "../support/temp_folder.ts";
 import { delay } from "@std/async/delay";
@@ -109,6 +112,59 @@ Deno.test("checkPieces() finds the pieces whose hash is right", async (t) => {
         assertEquals(good.length + bad.length, job.pieces.length);
       });
     }
+  }
+});
+
+/** A job over all of a torrent that lies there. */
+function jobOf(
+  folder: TempFolder,
+  recipe: FormRecipe,
+): { job: CheckJob; made: MadeTorrent } {
+  const made = makeForm({ pieceLength: 64 * 1024, ...recipe });
+  const { metainfo } = made;
+  writePayload(made, folder.path);
+  const { files } = placeFiles(metainfo, { folder: folder.path });
+  const hashes = PieceHashes.of(metainfo);
+  const all = Array.from({ length: metainfo.layout.pieceCount }, (_, i) => i);
+  const job = {
+    hashes: hashes.record,
+    paths: files.map(({ path, kind }) => kind === "file" ? path : undefined),
+    ...piecesToCheck(all.filter((index) => hashes.isKnown(index))),
+  };
+  return { job, made };
+}
+
+for (const form of ["v2", "hybrid"] as const) {
+  Deno.test(`checkPieces() finds the pieces whose hash is right, ${form}`, async (t) => {
+    for (const [way, bytes] of Object.entries(WAYS)) {
+      await t.step(way, async () => {
+        using folder = new TempFolder();
+        const files = { a: 1, b: 0, c: 64 * 1024, d: 200_000, e: 2 * MIB + 1 };
+        const { job, made } = jobOf(folder, { form, files });
+        for (const [path, at] of [["d", 199_999], ["e", MIB]] as const) {
+          const bytes = made.files.get(`payload/${path}`)!.slice();
+          bytes[at]! ^= 1;
+          await Deno.writeFile(folder.join("payload", path), bytes);
+        }
+        const { good, bad } = await check(job, bytes);
+        assertEquals(bad, [5, 6 + 16]);
+        assertEquals(good.length, 2 + 4 + 33 - 2);
+      });
+    }
+  });
+}
+
+Deno.test("checkPieces() fails when the torrent contradicts itself", async (t) => {
+  for (const [way, bytes] of Object.entries(WAYS)) {
+    await t.step(way, async () => {
+      using folder = new TempFolder();
+      const { job } = jobOf(folder, {
+        form: "hybrid",
+        files: { a: 2 * MIB, b: 5 },
+        contradictoryPiece: 17,
+      });
+      await assertRejects(() => check(job, bytes), MetainfoError, "piece 17");
+    });
   }
 });
 
