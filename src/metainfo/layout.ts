@@ -53,10 +53,7 @@ export interface Span {
 export interface PadOptions {
   /** The positions of the files that are pads; none if not given. */
   readonly pads?: ReadonlySet<number>;
-  /**
-   * Whether pads are hashed with their pieces, as v1 has it, and peers may ask
-   * for them; they are if not given.
-   */
+  /** Whether pads are hashed with their pieces, as in v1; so if not given. */
   readonly padsAreHashed?: boolean;
 }
 
@@ -148,8 +145,8 @@ export class PieceLayout {
   }
 
   /**
-   * How long a piece is, which is: how much of it is hashed, and may be asked
-   * for. The last one may be shorter, and for v2 alone every last one of a file.
+   * How long a piece is, which is: how much of it is hashed. The last one may
+   * be shorter, and for v2 alone every last one of a file.
    *
    * @param index The piece.
    * @returns Its length.
@@ -170,6 +167,19 @@ export class PieceLayout {
    */
   dataSize(index: number): number {
     return this.#fullSize(index) - (this.#pads.get(index) ?? 0);
+  }
+
+  /**
+   * How much of a piece others may ask for: its pad too, which is zeros. For v2
+   * alone there is none, but libtorrent 2.0 asks for whole blocks all the same.
+   *
+   * @param index The piece.
+   * @returns The length of what is served.
+   */
+  servedSize(index: number): number {
+    return this.#padOptions.padsAreHashed === false
+      ? this.blockCount(index) * BLOCK_LENGTH
+      : this.#fullSize(index);
   }
 
   /**

@@ -94,14 +94,18 @@ export class VerifiedReader implements Disposable {
   /**
    * Reads a part of a verified piece.
    *
-   * @param part Which; a block, or several that follow each other.
+   * @param part Which; a block, or several that follow each other. What is
+   * behind the data of the piece is zeros.
    * @param buffer Filled with the bytes.
    * @returns Whether they are those that were verified. If not, the owner has
    * heard that the piece is lost, unless it only cannot be read now.
    */
   readSync(part: Block, buffer: Uint8Array): boolean {
     const startedAt = performance.now();
-    const isRead = this.#read(part, buffer);
+    const data = this.#dataOf(part);
+    buffer.fill(0, data.length);
+    if (data.length === 0) return true;
+    const isRead = this.#read(data, buffer.subarray(0, data.length));
     const now = performance.now();
     this.#holdUps.add(now - startedAt, now);
     return isRead;
@@ -116,12 +120,20 @@ export class VerifiedReader implements Disposable {
    */
   async warm(part: Block, buffer: Uint8Array): Promise<void> {
     this.#holdUps.spared();
-    await this.#reader.warm(this.#offsetOf(part), buffer);
+    const { length } = this.#dataOf(part);
+    if (length === 0) return;
+    await this.#reader.warm(this.#offsetOf(part), buffer.subarray(0, length));
   }
 
   /** Closes the files. */
   [Symbol.dispose](): void {
     this.#reader[Symbol.dispose]();
+  }
+
+  /** As much of a part as is data. */
+  #dataOf(part: Block): Block {
+    const left = Math.max(0, this.#layout.dataSize(part.index) - part.begin);
+    return { ...part, length: Math.min(part.length, left) };
   }
 
   #offsetOf({ index, begin }: Block): number {

@@ -141,7 +141,7 @@ export class Upload {
     }).filter((index) => this.#options.have.has(index));
     taker.allowedFast = new Set(pieces);
     taker.allowedBytes = pieces.reduce(
-      (sum, index) => sum + this.#layout.pieceSize(index),
+      (sum, index) => sum + this.#layout.servedSize(index),
       0,
     );
     peer.send(
@@ -278,11 +278,11 @@ export class Upload {
     this.#superSeeder?.requested(taker.peer, { index, now });
   }
 
-  /** Whether a stranger's request is for bytes of a verified piece. */
+  /** Whether a stranger's request is for bytes of a verified piece, or its pad. */
   #isServable({ index, begin, length }: Block): boolean {
     return index < this.#layout.pieceCount &&
       length > 0 && length <= BLOCK_LENGTH &&
-      begin + length <= this.#layout.pieceSize(index) &&
+      begin + length <= this.#layout.servedSize(index) &&
       this.#options.have.has(index);
   }
 

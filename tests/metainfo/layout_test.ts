@@ -185,6 +185,16 @@ Deno.test("PieceLayout has no blocks for pads", () => {
   assertFalse(layout.isBlock({ index: 1, begin: 16_384, length: 16_384 }));
 });
 
+Deno.test("PieceLayout.servedSize() has room for who asks for pads", () => {
+  const lengths = [20_000, 65_536 - 20_000, 65_536, 10];
+  const pads = new Set([1]);
+  const served = [true, false].map((padsAreHashed) => {
+    const layout = new PieceLayout(65_536, lengths, { pads, padsAreHashed });
+    return [0, 1, 2].map((index) => layout.servedSize(index));
+  });
+  assertEquals(served, [[65_536, 65_536, 10], [32_768, 65_536, 16_384]]);
+});
+
 Deno.test("PieceLayout of v2 alone has no pads in pieces", () => {
   const layout = new PieceLayout(1000, [300, 700, 1000, 10], {
     pads: new Set([1]),

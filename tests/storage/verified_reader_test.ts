@@ -9,9 +9,14 @@
 import { assert, assertEquals } from "@std/assert";
 import { Bitfield } from "../../src/bytes/bitfield.ts";
 import type { Block } from "../../src/metainfo/layout.ts";
+import { PieceHashes } from "../../src/metainfo/piece_hashes.ts";
+import { FileStorage } from "../../src/storage/file_storage.ts";
+import { placeFiles } from "../../src/storage/places.ts";
 import { VerifiedReader } from "../../src/storage/verified_reader.ts";
 import { DiskScene } from "../support/disk_scene.ts";
 import { seededRandom } from "../support/seeded_random.ts";
+import { makeForm } from "../support/make_form.ts";
+import { writePayload } from "../support/make_torrent.ts";
 import { TempFolder } from "../support/temp_folder.ts";
 
 const FILES: [path: string, length: number, kind?: "pad"][] = [
@@ -168,3 +173,50 @@ Deno.test("VerifiedReader trusts what we write ourselves", async () => {
     assert(reading.read({ index, begin: 1, length: 2 }));
   }
 });
+
+for (const form of ["v2", "hybrid"] as const) {
+  Deno.test(`VerifiedReader gives zeros behind the data of a piece, ${form}`, async () => {
+    using folder = new TempFolder();
+    const files = { a: 20_000, b: 1 };
+    const made = makeForm({ form, files, pieceLength: 65_536 });
+    writePayload(made, folder.path);
+    const { layout } = made.metainfo;
+    const places = placeFiles(made.metainfo, { folder: folder.path });
+    await using storage = new FileStorage(layout, {
+      places: places.files,
+      folder: places.folder,
+      canRead: true,
+      mayReplace: false,
+    });
+    const lost: number[] = [];
+    // What is not fresh is not hashed: that is another way to the bytes.
+    for (const isFresh of [false, true]) {
+      using reader = new VerifiedReader(layout, {
+        storage,
+        hashes: PieceHashes.of(made.metainfo),
+        facts: places.files.map((_, file) => {
+          if (!storage.isOnDisk(file)) return undefined;
+          return { ...storage.inspect(file)!, isFresh };
+        }),
+        onLost: (index) => lost.push(index),
+      });
+      for (let index = 0; index < layout.pieceCount; index++) {
+        const whole = new Uint8Array(layout.servedSize(index));
+        const offset = layout.pieceOffset(index);
+        const end = offset + layout.dataSize(index);
+        whole.set(made.payload.subarray(offset, end));
+        for (const begin of [0, 1, 5, 16_383, 16_384, 20_000, 32_767]) {
+          for (const length of [1, 9, 16_384]) {
+            if (begin + length > whole.length) continue;
+            const buffer = new Uint8Array(length).fill(7);
+            const part = { index, begin, length };
+            await reader.warm(part, new Uint8Array(length));
+            assert(reader.readSync(part, buffer));
+            assertEquals(buffer, whole.subarray(begin, begin + length));
+          }
+        }
+      }
+    }
+    assertEquals(lost, []);
+  });
+}
