@@ -113,9 +113,7 @@ async function verify(command: VerifyCommand, env: Env): Promise<number> {
       const verification = beginVerification(metainfo, places);
       torrents.push({ source, verification });
     } catch (error) {
-      const message = about(shownSource(source), messageOf(error));
-      env.stderr.write(`btget: ${printable(message)}\n`);
-      codes.push(exitCodeOf(error) ?? EXIT.unexpected);
+      codes.push(complain(error, { source, env }));
     }
   }
   // They end in any order, and are told of in the user's.
@@ -127,11 +125,26 @@ async function verify(command: VerifyCommand, env: Env): Promise<number> {
     onFinished(job) {
       isDone[job] = true;
       for (; isDone[told]; told++) {
-        codes.push(tell(torrents[told]!, { command, env }));
+        const torrent = torrents[told]!;
+        try {
+          codes.push(tell(torrent, { command, env }));
+        } catch (error) {
+          codes.push(complain(error, { source: torrent.source, env }));
+        }
       }
     },
   });
   return worstOf(codes);
+}
+
+/** Says why a torrent cannot be verified, and gives the exit status for it. */
+function complain(
+  error: unknown,
+  { source, env }: { source: string; env: Env },
+): number {
+  const message = about(shownSource(source), messageOf(error));
+  env.stderr.write(`btget: ${printable(message)}\n`);
+  return exitCodeOf(error) ?? EXIT.unexpected;
 }
 
 async function readFile(source: string, env: Env): Promise<Metainfo> {
@@ -148,7 +161,10 @@ async function readFile(source: string, env: Env): Promise<Metainfo> {
   );
 }
 
-/** Says how a torrent stands, and gives the exit status for it. */
+/**
+ * Says how a torrent stands, and gives the exit status for it; throws if it
+ * contradicts itself.
+ */
 function tell(
   { source, verification }: Named,
   { command, env }: { command: VerifyCommand; env: Env },

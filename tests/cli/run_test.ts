@@ -15,6 +15,7 @@ import { formatEndpoint } from "../../src/bytes/endpoint.ts";
 import { run } from "../../src/cli/run.ts";
 import { FakePeer } from "../support/fake_peer.ts";
 import { parseJsonLines } from "../support/json_lines.ts";
+import { makeForm } from "../support/make_form.ts";
 import {
   checkPayload,
   makeTorrent,
@@ -478,6 +479,33 @@ Deno.test("run() checks only when it is told to", async (t) => {
     const env = new TestEnv();
     assertEquals(await runIn(env, ...scene.args(), "--hash-check-only"), 32);
     assertMatch(env.stderr.text, /film: 10 of 10 pieces missing or not match/);
+  });
+});
+
+Deno.test("run() checks torrents for v2", async (t) => {
+  const files = { a: 40 * KIB, b: 1, c: 0 };
+  for (const form of ["v2", "hybrid"] as const) {
+    await t.step(form, async () => {
+      using scene = new Scene(makeForm({ form, files, name: "film" }));
+      await Deno.mkdir(scene.downloads);
+      writePayload(scene.made, scene.downloads);
+      const env = new TestEnv();
+      const args = [...scene.args(), "--hash-check-only", "--progress=none"];
+      assertEquals(await runIn(env, ...args), 0);
+      assertEquals(
+        env.stderr.text,
+        "btget: film: complete, 40.0 KiB verified on disk\n",
+      );
+    });
+  }
+  await t.step("one that contradicts itself", async () => {
+    const made = makeForm({ form: "hybrid", files, contradictoryPiece: 1 });
+    using scene = new Scene(made);
+    await Deno.mkdir(scene.downloads);
+    writePayload(made, scene.downloads);
+    const env = new TestEnv();
+    assertEquals(await runIn(env, ...scene.args(), "--progress=none"), 26);
+    assertMatch(env.stderr.text, /different data, as piece 1 shows/);
   });
 });
 

@@ -1,4 +1,6 @@
 import { run } from "../../src/cli/run.ts";
+import { makeForm } from "../support/make_form.ts";
+import { writePayload } from "../support/make_torrent.ts";
 import { TempFolder } from "../support/temp_folder.ts";
 import { CapturedSink, TestEnv } from "../support/test_env.ts";
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
@@ -190,5 +192,47 @@ Deno.test("verify refuses what it cannot do, with a word", async () => {
     const { code, env } = await scene.verify(...args);
     assertEquals(code, 2);
     assertMatch(env.stderr.text, /Try 'btget verify --help'\.\n$/);
+  }
+});
+
+Deno.test("verify says which torrent contradicts itself, and goes on", async () => {
+  const recipe = { form: "hybrid", files: { a: 40 * KIB, b: 1 } } as const;
+  const contradictoryPiece = 1;
+  for (const hasNoLayers of [false, true]) {
+    using scene = new Scene();
+    const bad = makeForm({ ...recipe, contradictoryPiece, hasNoLayers });
+    const good = makeForm({ ...recipe, hasNoLayers });
+    writePayload(good, scene.path);
+    await Deno.writeFile(scene.join("bad.torrent"), bad.bytes);
+    await Deno.writeFile(scene.join("good.torrent"), good.bytes);
+    const { code, lines, env } = await scene.verify(
+      scene.join("bad.torrent"),
+      scene.join("good.torrent"),
+    );
+    assertEquals([code, lines], [26, ["ok\tpayload\t\t"]]);
+    assertMatch(env.stderr.text, /bad\.torrent.* as piece 1 shows/);
+  }
+});
+
+Deno.test("verify needs no piece layers", async () => {
+  for (const form of ["v2", "hybrid"] as const) {
+    using scene = new Scene();
+    const made = makeForm({
+      form,
+      files: { a: 100 * KIB, b: 1 },
+      pieceLength: 32 * KIB,
+      hasNoLayers: true,
+    });
+    writePayload(made, scene.path);
+    await Deno.writeFile(scene.join("x.torrent"), made.bytes);
+    const good = await scene.verify(scene.join("x.torrent"));
+    assertEquals([good.code, good.lines], [0, ["ok\tpayload\t\t"]]);
+    const damaged = made.files.get("payload/a")!.slice();
+    damaged[40 * KIB]! ^= 1;
+    await Deno.writeFile(scene.join("payload/a"), damaged);
+    const { code, lines } = await scene.verify(scene.join("x.torrent"));
+    // A tree as a whole does not say where it is wrong; the hashes of v1 do.
+    const range = form === "v2" ? "0-102399" : "32768-65535";
+    assertEquals([code, lines], [32, [`bad\tpayload\tpayload/a\t${range}`]]);
   }
 });
