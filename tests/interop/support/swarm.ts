@@ -10,6 +10,7 @@ import { basename } from "@std/path";
 import { Buffer } from "node:buffer";
 import type { Endpoint } from "../../../src/bytes/endpoint.ts";
 import { formatMagnet } from "../../../src/metainfo/magnet.ts";
+import { type FormRecipe, makeForm } from "../../support/make_form.ts";
 import {
   type MadeTorrent,
   makeTorrent,
@@ -32,7 +33,7 @@ const COMPARE_INTERVAL_MS = 250;
 /** What a swarm consists of. */
 export interface SwarmOptions {
   /** The torrent; its tracker is the swarm's. */
-  recipe: TorrentRecipe;
+  recipe: TorrentRecipe | FormRecipe;
   /**
    * The URLs of its trackers, each a tier; the swarm's own if not given. With
    * none of them nobody finds anybody without help.
@@ -104,7 +105,10 @@ export class Swarm implements AsyncDisposable {
     this.#options = options;
     const { trackers: urls = (own) => [own.announceUrl] } = options;
     const trackers = urls(this.#tracker);
-    this.made = makeTorrent({ ...options.recipe, trackers });
+    const { recipe } = options;
+    this.made = "form" in recipe
+      ? makeForm({ ...recipe, trackers })
+      : makeTorrent({ ...recipe, trackers });
     this.torrentPath = this.#folder.join("made.torrent");
     Deno.writeFileSync(this.torrentPath, this.made.bytes);
   }
