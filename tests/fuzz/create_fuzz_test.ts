@@ -27,7 +27,8 @@ import {
   merkleRoot,
   rowAbove,
 } from "../../src/metainfo/merkle.ts";
-import { parseMetainfo } from "../../src/metainfo/metainfo.ts";
+import { type Metainfo, parseMetainfo } from "../../src/metainfo/metainfo.ts";
+import { PieceHashes } from "../../src/metainfo/piece_hashes.ts";
 import { randomBytes, seededRandom } from "../support/seeded_random.ts";
 import { assert, assertEquals } from "@std/assert";
 import { encodeHex } from "@std/encoding/hex";
@@ -157,6 +158,7 @@ Deno.test("parseMetainfo() and findLints() stand damaged torrents for v2", () =>
         files.reduce((sum, { length }) => sum + length, 0),
       );
       findLints(damaged, metainfo);
+      checkHashes(metainfo, draw);
       parsed++;
     } catch (error) {
       if (!(error instanceof MetainfoError || error instanceof BencodeError)) {
@@ -167,6 +169,43 @@ Deno.test("parseMetainfo() and findLints() stand damaged torrents for v2", () =>
   });
   assert(parsed > 300 && refused > 300, `${parsed} parsed, ${refused} refused`);
 });
+
+/** More pieces than this only take time. */
+const MAX_CHECKED_PIECES = 1000;
+
+/**
+ * Of every piece it can be told whether it is right, or its layer is missing;
+ * nothing is learned of garbage; and data is what files have.
+ */
+function checkHashes(metainfo: Metainfo, draw: Draw): void {
+  const { layout, files } = metainfo;
+  if (layout.pieceCount > MAX_CHECKED_PIECES) return;
+  const hashes = PieceHashes.of(metainfo);
+  let data = 0;
+  for (let index = 0; index < layout.pieceCount; index++) {
+    const [size, dataSize] = [layout.pieceSize(index), layout.dataSize(index)];
+    assert(dataSize > 0 && dataSize <= size && size <= layout.pieceLength);
+    assert(layout.servedSize(index) >= dataSize);
+    data += dataSize;
+    const isKnown = hashes.isKnown(index);
+    assertEquals(hashes.unknown.has(index), !isKnown);
+    if (isKnown) assertEquals(hashes.hasher(index).verdict(), "wrong");
+  }
+  assertEquals(layout.dataLength, data);
+  assertEquals(
+    files.reduce(
+      (sum, { kind, length }) => sum + +(kind === "file") * length,
+      0,
+    ),
+    data,
+  );
+  for (const file of hashes.filesWithoutLayer) {
+    const { first, end } = layout.filePieces(file);
+    assert(end - first > 1);
+    const layer = randomBytes((end - first) * SHA256_LENGTH, draw.random);
+    assertEquals(hashes.learn(files[file]!.piecesRoot!, layer), []);
+  }
+}
 
 Deno.test("checkProof() takes what makeProof() makes, and nothing near it", () => {
   run(1500, (draw) => {
