@@ -144,6 +144,30 @@ Deno.test("PieceStore takes blocks in any order", async (t) => {
   }
 });
 
+Deno.test("PieceStore takes pads for data that do not end a piece", async () => {
+  using folder = new TempFolder();
+  await using scene = new StoreScene(folder, {
+    pieceLength: 32 * KIB,
+    files: [
+      ["t/a", 20_000],
+      // To the end of its piece, all of the next, and into the one after.
+      ["t/pad", 60_000, "pad"],
+      ["t/b", 5000],
+      ["t/pad", 32 * KIB, "pad"],
+    ],
+  });
+  const { layout, store } = scene;
+  const sizes = [0, 1, 2, 3].map((index) => layout.dataSize(index));
+  assertEquals(sizes, [20_000, 32 * KIB, 19_464, 19_464]);
+  for (const index of sizes.keys()) scene.add(index);
+  await store.settled();
+  assert(scene.have.isFull);
+  assertEquals(store.verifiedBytes, layout.dataLength);
+  for (const file of [0, 2]) {
+    assertEquals(await Deno.readFile(scene.path(file)), scene.bytesOf(file));
+  }
+});
+
 Deno.test("PieceStore takes the blocks of many pieces at a time", async () => {
   using folder = new TempFolder();
   await using scene = new StoreScene(folder, {
