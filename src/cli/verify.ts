@@ -149,10 +149,7 @@ function complain(
 
 async function readFile(source: string, env: Env): Promise<Metainfo> {
   const { signal } = new AbortController();
-  const torrent = await readTorrent(source, {
-    stdin: env.stdin,
-    signal,
-  });
+  const torrent = await readTorrent(source, { stdin: env.stdin, signal });
   if (isMetainfo(torrent)) return torrent;
   throw new SourceError(
     "badMagnet",

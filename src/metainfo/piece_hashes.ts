@@ -97,7 +97,8 @@ export class PieceHashes {
     const roots = files.map(({ piecesRoot }) => piecesRoot);
     const hashes = new PieceHashes(layout, {
       pieceHashes: hasV1 ? info.pieceHashes : undefined,
-      // Shared, so that many workers need no copies.
+      // Shared, so that many workers need no copies. Memory is taken for what
+      // is known only, whatever the number of pieces that a torrent claims.
       nodes: new Uint8Array(
         new SharedArrayBuffer(layout.pieceCount * SHA256_LENGTH),
       ),
