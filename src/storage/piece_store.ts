@@ -250,7 +250,8 @@ export class PieceStore {
     const length = this.#layout.dataSize(index);
     const buffer = this.#spare.pop() ??
       new Uint8Array(Math.min(this.#layout.pieceLength, this.#layout.length));
-    buffer.fill(0, length, this.#layout.pieceSize(index));
+    const size = this.#layout.pieceSize(index);
+    if (size > length) buffer.fill(0, length, size);
     const piece = {
       buffer,
       length,
