@@ -1,6 +1,6 @@
 /**
- * `Connection`: the byte stream to a peer, whatever carries it, and the Web
- * Streams over it.
+ * `Connection`: the byte stream to a peer, whatever carries it, and how to read
+ * it.
  *
  * @module
  */
@@ -78,42 +78,40 @@ export async function readExactly(
 }
 
 /**
- * What arrives, as a stream of chunks.
+ * Reads what arrives in chunks, as large as the other side fills them.
  *
- * A chunk is a view into one of two buffers in turn: it holds until the chunk
- * after the next is asked for. A `TransformStream` asks for one ahead, which
- * is just what this allows.
- *
- * @param connection Where from; it is read by nobody else from now on.
- * @returns The stream; it ends where the other side ends.
+ * No stream of its own: it would hand every chunk from promise to promise, and
+ * need a second buffer for each peer.
  */
-export function readableOf(
-  connection: Connection,
-): ReadableStream<Uint8Array> {
-  let length = MIN_CHUNK_LENGTH;
-  let [next, last] = [new Uint8Array(length), new Uint8Array(length)];
-  return new ReadableStream({
-    async pull(controller) {
-      if (next.length < length) next = new Uint8Array(length);
-      const count = await connection.read(next);
-      if (count === null) return controller.close();
-      controller.enqueue(next.subarray(0, count));
-      if (count === next.length) {
-        length = Math.min(length * 2, MAX_CHUNK_LENGTH);
-      }
-      [next, last] = [last, next];
-    },
-  }, { highWaterMark: 0 });
-}
+export class ChunkReader {
+  readonly #connection: Connection;
+  #buffer: Uint8Array = new Uint8Array(MIN_CHUNK_LENGTH);
+  #wasFilled = false;
 
-/**
- * A stream into a connection: every chunk is one write.
- *
- * @param connection Where to; it is written to by nobody else from now on.
- * @returns The stream.
- */
-export function writableOf(
-  connection: Connection,
-): WritableStream<Uint8Array> {
-  return new WritableStream({ write: (chunk) => connection.write(chunk) });
+  /**
+   * A reader at the first byte that has not been read.
+   *
+   * @param connection Where from; it is read by nobody else from now on.
+   */
+  constructor(connection: Connection) {
+    this.#connection = connection;
+  }
+
+  /**
+   * Waits for bytes.
+   *
+   * @returns What has come: a view that holds until the next call; `undefined`
+   * when no more will.
+   * @throws {NetworkError} If the connection breaks.
+   */
+  async read(): Promise<Uint8Array | undefined> {
+    const { length } = this.#buffer;
+    if (this.#wasFilled && length < MAX_CHUNK_LENGTH) {
+      this.#buffer = new Uint8Array(length * 2);
+    }
+    const count = await this.#connection.read(this.#buffer);
+    if (count === null) return undefined;
+    this.#wasFilled = count === this.#buffer.length;
+    return this.#buffer.subarray(0, count);
+  }
 }

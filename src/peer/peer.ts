@@ -3,8 +3,8 @@
  * what is said is gathered and written, and who falls silent is let go.
  *
  * ```
- *   connection → MessageDecoderStream → handler.onMessages
- *   send(), handler.onIdle → outbox → MessageEncoderStream → connection
+ *   connection → ChunkReader → MessageDecoder → handler.onMessages
+ *   send(), handler.onIdle → outbox → MessageEncoder → connection
  * ```
  *
  * @module
@@ -12,7 +12,7 @@
 
 import type { Endpoint } from "../bytes/endpoint.ts";
 import { NetworkError } from "../errors.ts";
-import { type Connection, readableOf, writableOf } from "../net/connection.ts";
+import { ChunkReader, type Connection } from "../net/connection.ts";
 import { RateMeter } from "../policy/rate.ts";
 import { TaskGroup } from "../task_group.ts";
 import {
@@ -21,10 +21,7 @@ import {
   supportsFast,
 } from "../wire/handshake.ts";
 import { frameLength, type Message } from "../wire/message.ts";
-import {
-  MessageDecoderStream,
-  MessageEncoderStream,
-} from "../wire/message_stream.ts";
+import { MessageDecoder, MessageEncoder } from "../wire/message_stream.ts";
 import { PeerState } from "../wire/peer_state.ts";
 import { delay } from "@std/async/delay";
 
@@ -99,7 +96,7 @@ export class Peer {
   readonly connectedAt: number = performance.now();
 
   readonly #connection: Connection;
-  readonly #decoder: MessageDecoderStream;
+  readonly #decoder: MessageDecoder;
   readonly #gone = new AbortController();
   #outbox: Message[] = [];
   #outboxBytes = 0;
@@ -117,7 +114,7 @@ export class Peer {
     this.endpoint = options.connection.remote;
     this.peerId = options.peerId;
     this.isIncoming = options.isIncoming;
-    this.#decoder = new MessageDecoderStream(options.pieceCount);
+    this.#decoder = new MessageDecoder(options.pieceCount);
     this.supportsExtensions = supportsExtensions(options.reserved);
     this.supportsDht = supportsDht(options.reserved);
     this.state = new PeerState(options.pieceCount, {
@@ -188,7 +185,10 @@ export class Peer {
     this.#lastReceivedAt = now;
     this.#lastSentAt = now;
     const ending = AbortSignal.any([signal, this.#gone.signal]);
-    const close = () => this.#connection.close();
+    const close = () => {
+      this.#connection.close();
+      this.#wake?.();
+    };
     ending.addEventListener("abort", close);
     try {
       ending.throwIfAborted();
@@ -206,49 +206,33 @@ export class Peer {
   }
 
   async #read(handler: PeerHandler): Promise<void> {
-    const batches = readableOf(this.#connection).pipeThrough(this.#decoder);
-    for await (const messages of batches) {
+    const reader = new ChunkReader(this.#connection);
+    while (true) {
+      const chunk = await reader.read();
+      if (!chunk) throw new NetworkError("The peer hung up");
+      const messages = this.#decoder.push(chunk);
+      if (messages.length === 0) continue;
       this.#lastReceivedAt = performance.now();
       await handler.onMessages(this, messages);
     }
-    throw new NetworkError("The peer hung up");
   }
 
   async #write(handler: PeerHandler, signal: AbortSignal): Promise<void> {
-    const encoder = new MessageEncoderStream();
-    const piped = encoder.readable.pipeTo(writableOf(this.#connection), {
-      signal,
-    });
-    const writer = encoder.writable.getWriter();
-    await Promise.all([piped, this.#feed(writer, { handler, signal })]);
-  }
-
-  async #feed(
-    writer: WritableStreamDefaultWriter<readonly Message[]>,
-    { handler, signal }: { handler: PeerHandler; signal: AbortSignal },
-  ): Promise<void> {
-    while (!signal.aborted) {
+    const encoder = new MessageEncoder();
+    while (true) {
       if (this.#outbox.length === 0) handler.onIdle?.(this);
+      // Who hears that the peer is idle may let it go.
+      if (signal.aborted) return;
       if (this.#outbox.length === 0) {
-        await this.#woken(signal);
+        await new Promise<void>((resolve) => this.#wake = resolve);
         continue;
       }
       const batch = this.#outbox;
       this.#outbox = [];
       this.#outboxBytes = 0;
-      // The stream encodes a batch when the one before it is on its way.
-      await writer.write(batch);
+      await this.#connection.write(encoder.encode(batch));
       this.#lastSentAt = performance.now();
     }
-  }
-
-  async #woken(signal: AbortSignal): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#wake = resolve;
-    signal.addEventListener("abort", this.#wake, { once: true });
-    await promise;
-    signal.removeEventListener("abort", this.#wake);
-    this.#wake = undefined;
   }
 
   async #watch(signal: AbortSignal): Promise<void> {

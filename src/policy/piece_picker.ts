@@ -162,6 +162,9 @@ class Member implements PickerPeer {
   }
 }
 
+/** Nearly every block is asked of one peer alone: nobody else is to be told. */
+const NOBODY: readonly Member[] = [];
+
 class OpenPiece {
   /** Of each block: free, asked for, there, or proven. */
   readonly state: Uint8Array;
@@ -437,7 +440,7 @@ export class PiecePicker {
     // Asked for again after a choke, it comes once more: some peers send what
     // they have read from their disk already.
     if (!wasAsked && !(known && member.takeOverdue(id))) {
-      return { verdict: "unasked", cancel: [], askedAt };
+      return { verdict: "unasked", cancel: NOBODY, askedAt };
     }
     const piece = this.#open.get(block.index);
     const at = block.begin / BLOCK_LENGTH;
@@ -446,10 +449,12 @@ export class PiecePicker {
       // In a suspect piece every block must come from the one owner.
       (piece.isExclusive && piece.owner !== member)
     ) {
-      return { verdict: "duplicate", cancel: [], askedAt };
+      return { verdict: "duplicate", cancel: NOBODY, askedAt };
     }
-    const askers = piece.askers[at] ?? [];
-    const cancel = askers.filter((other) => other !== member);
+    const askers = piece.askers[at] ?? NOBODY;
+    const cancel = askers.length === 1 && askers[0] === member
+      ? NOBODY
+      : askers.filter((other) => other !== member);
     for (const other of cancel) other.giveUp(id);
     this.#setState(piece, at, GOT);
     piece.askers[at] = undefined;

@@ -69,6 +69,12 @@ const EXTENDED_HEADER_LENGTH = 2;
  */
 const MAX_EXTENDED_LENGTH = 64 * 1024;
 
+/** Nearly all that comes are blocks: one range serves them all. */
+const PIECE_LENGTHS = {
+  min: PIECE_HEADER_LENGTH,
+  max: PIECE_HEADER_LENGTH + BLOCK_LENGTH,
+};
+
 /** While the number of pieces is unknown, a bitfield may be that of any. */
 const ANY_BITFIELD = { min: 1, max: 1 + Math.ceil(MAX_PIECES / 8) };
 
@@ -124,10 +130,7 @@ export function payloadLengths(
     case ID.reject_request:
       return { min: 13, max: 13 };
     case ID.piece:
-      return {
-        min: PIECE_HEADER_LENGTH,
-        max: PIECE_HEADER_LENGTH + BLOCK_LENGTH,
-      };
+      return PIECE_LENGTHS;
     case ID.port:
       return { min: 3, max: 3 };
     case ID.extended:
@@ -148,6 +151,15 @@ export function payloadLengths(
 export function decodeMessage(payload: Uint8Array): Message {
   if (payload.length === 0) return { type: "keep_alive" };
   const id = payload[0]!;
+  // Nearly all that comes are blocks: a view of the fields is too much for them.
+  if (id === ID.piece && payload.length >= PIECE_HEADER_LENGTH) {
+    return {
+      type: "piece",
+      index: uint32At(payload, 1),
+      begin: uint32At(payload, 5),
+      block: payload.subarray(PIECE_HEADER_LENGTH),
+    };
+  }
   const fields = new DataView(
     payload.buffer,
     payload.byteOffset + 1,
@@ -177,13 +189,6 @@ export function decodeMessage(payload: Uint8Array): Message {
       return decodeAboutBlock("request", fields);
     case ID.cancel:
       return decodeAboutBlock("cancel", fields);
-    case ID.piece:
-      return {
-        type: "piece",
-        index: fields.getUint32(0),
-        begin: fields.getUint32(4),
-        block: payload.subarray(PIECE_HEADER_LENGTH),
-      };
     case ID.port:
       return { type: "port", port: fields.getUint16(0) };
     case ID.suggest_piece:
@@ -205,6 +210,18 @@ export function decodeMessage(payload: Uint8Array): Message {
     default:
       throw new ProtocolError(`Cannot decode message ${id}: unknown id`);
   }
+}
+
+/**
+ * A number of four bytes, big-endian.
+ *
+ * @param bytes The bytes; there must be four.
+ * @param at Where they begin.
+ * @returns The number.
+ */
+export function uint32At(bytes: Uint8Array, at: number): number {
+  return bytes[at]! * 2 ** 24 +
+    (bytes[at + 1]! << 16 | bytes[at + 2]! << 8 | bytes[at + 3]!);
 }
 
 /** Spreading a block into a message would take twice as long. */

@@ -1,10 +1,9 @@
 /**
- * Framing: bytes ↔ messages, as a machine without I/O and as the two Web
- * Streams around it. Pure.
+ * Framing: bytes ↔ messages, two machines without I/O. Pure.
  *
- * What crosses a promise is a chunk, never a message: the decoder stream hands
- * over all the messages that a chunk completes in one go, and the encoder
- * stream turns a batch into one chunk for one write.
+ * What crosses a promise is a chunk, never a message: the decoder hands over
+ * all the messages that a chunk completes in one go, and the encoder turns a
+ * batch into one chunk for one write.
  *
  * @module
  */
@@ -19,6 +18,7 @@ import {
   payloadLengths,
   PIECE_HEADER_LENGTH,
   PREFIX_LENGTH,
+  uint32At,
 } from "./message.ts";
 
 /** What decides about a frame: its length, and the id of its message. */
@@ -77,29 +77,43 @@ export class MessageDecoder {
   push(chunk: Uint8Array): Message[] {
     const messages: Message[] = [];
     let at = 0;
-    while (at < chunk.length) at += this.#step(chunk.subarray(at), messages);
+    while (at < chunk.length) {
+      at += this.#takeWhole(chunk, { at, messages }) ||
+        this.#takePart(chunk.subarray(at), messages);
+    }
     return messages;
   }
 
-  /** Does the next thing that can be done; returns how many bytes it took. */
-  #step(bytes: Uint8Array, messages: Message[]): number {
+  /**
+   * Decodes a frame where it lies, if all of it lies there; returns how many
+   * bytes it took.
+   */
+  #takeWhole(
+    chunk: Uint8Array,
+    { at, messages }: { at: number; messages: Message[] },
+  ): number {
+    if (this.#skip > 0 || this.#payload || this.#headLength > 0) return 0;
+    const length = this.#payloadLengthAt(chunk, at);
+    if (length === undefined) return 0;
+    const begin = at + PREFIX_LENGTH;
+    const end = begin + length;
+    if (end > chunk.length) return 0;
+    if (length === 0 || isKnownId(chunk[begin]!)) {
+      messages.push(decodeMessage(chunk.subarray(begin, end)));
+    }
+    return end - at;
+  }
+
+  /** Takes the next part of a frame that is split; returns how many bytes. */
+  #takePart(bytes: Uint8Array, messages: Message[]): number {
     if (this.#skip > 0) {
       const length = Math.min(this.#skip, bytes.length);
       this.#skip -= length;
       return length;
     }
-    if (this.#payload) return this.#fillPayload(bytes, messages);
-    if (this.#headLength === 0) {
-      const length = this.#payloadLengthAt(bytes);
-      if (length !== undefined && PREFIX_LENGTH + length <= bytes.length) {
-        const end = PREFIX_LENGTH + length;
-        if (length === 0 || isKnownId(bytes[PREFIX_LENGTH]!)) {
-          messages.push(decodeMessage(bytes.subarray(PREFIX_LENGTH, end)));
-        }
-        return end;
-      }
-    }
-    return this.#fillHead(bytes, messages);
+    return this.#payload
+      ? this.#fillPayload(bytes, messages)
+      : this.#fillHead(bytes, messages);
   }
 
   #fillHead(bytes: Uint8Array, messages: Message[]): number {
@@ -112,6 +126,7 @@ export class MessageDecoder {
     this.#headLength += taken.length;
     const length = this.#payloadLengthAt(
       this.#head.subarray(0, this.#headLength),
+      0,
     );
     if (length === undefined) return taken.length;
     this.#headLength = 0;
@@ -147,12 +162,12 @@ export class MessageDecoder {
     return next.subarray(0, length);
   }
 
-  /** The length of the payload of the frame that begins here, once known. */
-  #payloadLengthAt(bytes: Uint8Array): number | undefined {
-    if (bytes.length < PREFIX_LENGTH) return undefined;
-    const length = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0);
+  /** The length of the payload of the frame that begins there, once known. */
+  #payloadLengthAt(bytes: Uint8Array, at: number): number | undefined {
+    if (bytes.length < at + PREFIX_LENGTH) return undefined;
+    const length = uint32At(bytes, at);
     if (length === 0) return 0;
-    const id = bytes[PREFIX_LENGTH];
+    const id = bytes[at + PREFIX_LENGTH];
     if (id === undefined) return undefined;
     const { min, max } = payloadLengths(id, this.#pieceCount);
     if (length < min || length > max) {
@@ -164,64 +179,25 @@ export class MessageDecoder {
   }
 }
 
-/** Bytes in, messages out: all that a chunk completes at once. */
-export class MessageDecoderStream
-  extends TransformStream<Uint8Array, Message[]> {
-  readonly #decoder: MessageDecoder;
-
-  /**
-   * A stream at the first byte after the handshake.
-   *
-   * @param pieceCount The number of pieces, which gives a bitfield its length;
-   * `undefined` while nobody knows it.
-   */
-  constructor(pieceCount: number | undefined) {
-    const decoder = new MessageDecoder(pieceCount);
-    super({
-      transform(chunk, controller) {
-        const messages = decoder.push(chunk);
-        if (messages.length > 0) controller.enqueue(messages);
-      },
-    });
-    this.#decoder = decoder;
-  }
-
-  /**
-   * The number of pieces is known now.
-   *
-   * @param pieceCount The number of pieces.
-   */
-  learn(pieceCount: number): void {
-    this.#decoder.learn(pieceCount);
-  }
-}
-
 /** A batch of blocks fits; a larger one is rare and gets a buffer of its own. */
 const MAX_KEPT_LENGTH = 512 * 1024;
 
-/**
- * Batches of messages in, bytes out: one chunk for each batch.
- *
- * A chunk is a view into one of two buffers in turn: it holds until the chunk
- * after the next is asked for. `pipeTo` asks for one while another is being
- * written, which is just what this allows.
- */
-export class MessageEncoderStream
-  extends TransformStream<readonly Message[], Uint8Array> {
-  /** A stream that may be written to at once. */
-  constructor() {
-    let next: Uint8Array = new Uint8Array(0);
-    let last: Uint8Array = new Uint8Array(0);
-    super({
-      transform(messages, controller) {
-        const bytes = encodeMessages(messages, next);
-        controller.enqueue(bytes);
-        // Who sends much once will do so again.
-        if (bytes.length <= MAX_KEPT_LENGTH) {
-          next = new Uint8Array(bytes.buffer);
-        }
-        [next, last] = [last, next];
-      },
-    });
+/** Batches of messages in, bytes out: one chunk, for one write, for each. */
+export class MessageEncoder {
+  #buffer: Uint8Array = new Uint8Array(0);
+
+  /**
+   * Encodes a batch.
+   *
+   * @param messages What to say, in order.
+   * @returns Their frames: a view that holds until the next call.
+   */
+  encode(messages: readonly Message[]): Uint8Array {
+    const bytes = encodeMessages(messages, this.#buffer);
+    // Who sends much once will do so again.
+    if (bytes.length <= MAX_KEPT_LENGTH) {
+      this.#buffer = new Uint8Array(bytes.buffer);
+    }
+    return bytes;
   }
 }

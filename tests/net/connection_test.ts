@@ -1,10 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { NetworkError } from "../../src/errors.ts";
-import {
-  readableOf,
-  readExactly,
-  writableOf,
-} from "../../src/net/connection.ts";
+import { ChunkReader, readExactly } from "../../src/net/connection.ts";
 import { memoryConnections } from "../support/memory_connection.ts";
 import { randomBytes, seededRandom } from "../support/seeded_random.ts";
 
@@ -34,12 +30,13 @@ Deno.test("readExactly() rejects when the connection breaks", async () => {
   await assertRejects(() => reading, NetworkError, "reset");
 });
 
-Deno.test("readableOf() gives what arrives, and ends with it", async () => {
+Deno.test("ChunkReader gives what arrives, and ends with it", async () => {
   const [ours, theirs] = memoryConnections({ capacity: 100_000 });
   const sent = randomBytes(1_000_000, seededRandom(1));
   const writing = theirs.write(sent).then(() => theirs.close());
+  const reader = new ChunkReader(ours);
   let at = 0;
-  for await (const chunk of readableOf(ours)) {
+  for (let chunk = await reader.read(); chunk; chunk = await reader.read()) {
     assert(chunk.every((byte, i) => byte === sent[at + i]), `byte ${at}`);
     at += chunk.length;
   }
@@ -47,78 +44,46 @@ Deno.test("readableOf() gives what arrives, and ends with it", async () => {
   await writing;
 });
 
-Deno.test("readableOf() reads nothing that nobody asked for", async () => {
+Deno.test("ChunkReader reads nothing that nobody asked for", async () => {
   const [ours, theirs] = memoryConnections();
-  const stream = readableOf(ours);
+  const reader = new ChunkReader(ours);
   await theirs.write(Uint8Array.of(1, 2, 3));
-  await Promise.resolve();
   assertEquals(ours.bytesRead, 0);
-  await stream.cancel();
+  await reader.read();
+  await theirs.write(Uint8Array.of(4));
+  assertEquals(ours.bytesRead, 3);
 });
 
-Deno.test("readableOf() gives chunks that hold until the one after the next is asked for", async () => {
-  const [ours, theirs] = memoryConnections({ maxRead: 10 });
-  const reader = readableOf(ours).getReader();
-  let last: Uint8Array | undefined;
-  for (let value = 0; value < 20; value++) {
-    await theirs.write(new Uint8Array(10).fill(value));
-    const { value: chunk } = await reader.read();
-    assertEquals(chunk, new Uint8Array(10).fill(value));
-    assertEquals(last, value ? new Uint8Array(10).fill(value - 1) : last);
-    last = chunk;
-  }
-});
-
-Deno.test("readableOf() grows its chunks for who sends much, up to 256 KiB", async () => {
+Deno.test("ChunkReader grows its chunks for who sends much, up to 256 KiB", async () => {
   const [ours, theirs] = memoryConnections({ capacity: 1 << 20 });
-  const reader = readableOf(ours).getReader();
+  const reader = new ChunkReader(ours);
   const lengths: number[] = [];
   // Few peers send much: for what fits there is no larger buffer.
   for (let i = 0; i < 3; i++) {
     await theirs.write(new Uint8Array(1000));
-    lengths.push((await reader.read()).value!.length);
+    lengths.push((await reader.read())!.length);
   }
   const writing = theirs.write(new Uint8Array(2 << 20));
-  for (let i = 0; i < 7; i++) lengths.push((await reader.read()).value!.length);
+  const buffers = new Set<ArrayBufferLike>();
+  for (let i = 0; i < 7; i++) {
+    const chunk = (await reader.read())!;
+    lengths.push(chunk.length);
+    buffers.add(chunk.buffer);
+  }
   const kib = 1024;
   assertEquals(lengths.slice(0, 3), [1000, 1000, 1000]);
   assertEquals(
     lengths.slice(3),
     [16, 32, 64, 128, 256, 256, 256].map((length) => length * kib),
   );
-  await reader.cancel();
+  assertEquals(buffers.size, 5);
   ours.close();
   await assertRejects(() => writing, NetworkError);
 });
 
-Deno.test("readableOf() fails when the connection breaks", async () => {
+Deno.test("ChunkReader fails when the connection breaks", async () => {
   const [ours, theirs] = memoryConnections();
-  const reader = readableOf(ours).getReader();
-  const reading = reader.read();
+  const reading = new ChunkReader(ours).read();
   theirs.reset();
   await assertRejects(() => reading, NetworkError);
-});
-
-Deno.test("writableOf() makes one write of each chunk, and waits for it", async () => {
-  const [ours, theirs] = memoryConnections({ capacity: 4 });
-  const writer = writableOf(ours).getWriter();
-  await writer.write(Uint8Array.of(1, 2, 3));
-  let isWritten = false;
-  const writing = writer.write(Uint8Array.of(4, 5, 6)).then(() =>
-    isWritten = true
-  );
-  assertEquals(await readExactly(theirs, 1), Uint8Array.of(1));
-  assertEquals(isWritten, false);
-  assertEquals(await readExactly(theirs, 5), Uint8Array.of(2, 3, 4, 5, 6));
-  await writing;
-  assertEquals(ours.writes.map((bytes) => bytes.length), [3, 3]);
-});
-
-Deno.test("writableOf() fails when the connection breaks", async () => {
-  const [ours, theirs] = memoryConnections({ capacity: 4 });
-  const writer = writableOf(ours).getWriter();
-  const writing = writer.write(new Uint8Array(10));
-  writer.closed.catch(() => {});
-  theirs.close();
-  await assertRejects(() => writing, NetworkError);
 });

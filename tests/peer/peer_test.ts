@@ -218,9 +218,7 @@ Deno.test("Peer.send() lets a peer go that does not read what is said", async ()
   const { peer, ours } = peerOf({ capacity: 10 });
   const { ended } = live(peer);
   const request: Message = { type: "request", index: 0, begin: 0, length: 1 };
-  // One batch is being written and one waits; what comes then is counted.
-  peer.send(request);
-  await settle();
+  // One batch is being written; what comes then is counted.
   peer.send(request);
   await settle();
   for (let bytes = 0; bytes <= 4 * 1024 * 1024; bytes += 17) {
@@ -445,6 +443,17 @@ Deno.test("Peer.close() ends it from within the handler", async () => {
     onMessages: (peer) => peer.close(reason),
   });
   await theirs.write(bytesOf({ type: "choke" }));
+  assertEquals(await ended, reason);
+  assert(ours.isClosed);
+});
+
+Deno.test("Peer.close() ends it from within the handler of idleness", async () => {
+  const reason = new NetworkError("A piece that it waits for is lost");
+  const { peer, ours } = peerOf();
+  const { ended } = live(peer, {
+    onMessages: () => {},
+    onIdle: (peer) => peer.close(reason),
+  });
   assertEquals(await ended, reason);
   assert(ours.isClosed);
 });

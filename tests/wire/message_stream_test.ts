@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import { concat } from "@std/bytes/concat";
 import { decodeHex, encodeHex } from "@std/encoding/hex";
 import { ProtocolError } from "../../src/errors.ts";
@@ -6,8 +6,7 @@ import { MAX_PIECES } from "../../src/metainfo/layout.ts";
 import { encodeMessages, type Message } from "../../src/wire/message.ts";
 import {
   MessageDecoder,
-  MessageDecoderStream,
-  MessageEncoderStream,
+  MessageEncoder,
 } from "../../src/wire/message_stream.ts";
 import vectors from "../../testdata/wire_vectors.json" with { type: "json" };
 import { arrivals, cut } from "../support/chunks.ts";
@@ -230,44 +229,34 @@ Deno.test("MessageDecoder.push() reads a long bitfield, split or whole", () => {
   }
 });
 
-Deno.test("MessageDecoderStream gives what a chunk completes in one go", async () => {
+Deno.test("MessageDecoder gives what a chunk completes in one go", () => {
   const hex = vectors.messages.map((row) => row.hex).join("");
-  const batches = ReadableStream
-    .from([decodeHex(hex + hex.slice(0, 6)), decodeHex(hex.slice(6))])
-    .pipeThrough(new MessageDecoderStream(PIECES));
+  const decoder = new MessageDecoder(PIECES);
   const messages = vectors.messages.map(messageOf);
-  assertEquals(await Array.fromAsync(batches), [messages, messages]);
+  assertEquals(decoder.push(decodeHex(hex + hex.slice(0, 6))), messages);
+  assertEquals(decoder.push(decodeHex(hex.slice(6))), messages);
 });
 
-Deno.test("MessageDecoderStream gives nothing for a chunk that completes nothing", async () => {
-  const batches = ReadableStream.from([decodeHex("000000"), decodeHex("0100")])
-    .pipeThrough(new MessageDecoderStream(PIECES));
-  assertEquals(await Array.fromAsync(batches), [[{ type: "choke" as const }]]);
-});
-
-Deno.test("MessageDecoderStream fails with a ProtocolError", async () => {
-  const batches = ReadableStream
-    .from([decodeHex("0000000100"), decodeHex("ffffffff07")])
-    .pipeThrough(new MessageDecoderStream(PIECES));
-  const seen: Message[][] = [];
-  let error: unknown;
-  try {
-    for await (const messages of batches) seen.push(messages);
-  } catch (caught) {
-    error = caught;
-  }
-  assert(error instanceof ProtocolError);
-  assertEquals(seen, [[{ type: "choke" }]]);
-});
-
-Deno.test("MessageEncoderStream gives one chunk for each batch", async () => {
+Deno.test("MessageEncoder gives one chunk for each batch", () => {
+  const encoder = new MessageEncoder();
   const messages = vectors.messages.map(messageOf);
-  const chunks = ReadableStream.from([messages, [{ type: "choke" }] as const])
-    .pipeThrough(new MessageEncoderStream());
   assertEquals(
-    (await Array.fromAsync(chunks)).map((chunk) => encodeHex(chunk)),
-    [vectors.messages.map((row) => row.hex).join(""), "0000000100"],
+    encodeHex(encoder.encode(messages)),
+    vectors.messages.map((row) => row.hex).join(""),
   );
+  assertEquals(encodeHex(encoder.encode([{ type: "choke" }])), "0000000100");
+  assertEquals(encoder.encode([]).length, 0);
+});
+
+Deno.test("MessageEncoder uses one buffer again, but keeps none that is too large", () => {
+  const encoder = new MessageEncoder();
+  const choke = [{ type: "choke" }] as const;
+  const small = encoder.encode([{ type: "have", index: 1 }]).buffer;
+  assert(encoder.encode(choke).buffer === small);
+  const bitfield = new Uint8Array(1024 * 1024);
+  const large = encoder.encode([{ type: "bitfield", bitfield }]).buffer;
+  assert(large !== small);
+  assert(encoder.encode(choke).buffer === small);
 });
 
 /** A bitfield message of so many bytes. */
@@ -301,21 +290,4 @@ Deno.test("MessageDecoder.learn() gives a bitfield its length", () => {
   assertEquals(decoder.push(early.slice(6)).length, 1);
   assertEquals(decoder.push(bitfieldFrame(2)).length, 1);
   assertThrows(() => decoder.push(bitfieldFrame(3)), ProtocolError);
-});
-
-Deno.test("MessageDecoderStream.learn() reaches its decoder", async () => {
-  const stream = new MessageDecoderStream(undefined);
-  const writer = stream.writable.getWriter();
-  const reader = stream.readable.getReader();
-  const [, { value }] = await Promise.all([
-    writer.write(bitfieldFrame(3)),
-    reader.read(),
-  ]);
-  assertEquals(value?.length, 1);
-  stream.learn(9);
-  await Promise.all([
-    assertRejects(() => writer.write(bitfieldFrame(3)), ProtocolError),
-    assertRejects(() => reader.read(), ProtocolError),
-    assertRejects(() => writer.closed, ProtocolError),
-  ]);
 });
