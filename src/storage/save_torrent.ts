@@ -5,7 +5,7 @@
  */
 
 import { StorageError } from "../errors.ts";
-import { readSmallFile } from "./small_file.ts";
+import { readSmallFile, writeSmallFile } from "./small_file.ts";
 import { storageError } from "./storage_error.ts";
 import { dirname } from "@std/path";
 
@@ -47,15 +47,35 @@ export async function saveTorrent(
 /** Makes the folder only if it is missing: that needs a permission more. */
 async function write(
   path: string,
-  { bytes, mayOverwrite }: SaveTorrentOptions,
+  options: SaveTorrentOptions,
 ): Promise<void> {
-  const options = { createNew: !mayOverwrite };
   try {
-    await Deno.writeFile(path, bytes, options);
+    await writeOnce(path, options);
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
     await Deno.mkdir(dirname(path), { recursive: true });
-    await Deno.writeFile(path, bytes, options);
+    await writeOnce(path, options);
+  }
+}
+
+/** A new file needs no other beside it, and no permission for that. */
+async function writeOnce(
+  path: string,
+  { bytes, mayOverwrite }: SaveTorrentOptions,
+): Promise<void> {
+  try {
+    using _file = await Deno.open(path, { write: true, createNew: true });
+  } catch (error) {
+    const isThere = error instanceof Deno.errors.AlreadyExists;
+    if (!isThere || !mayOverwrite) throw error;
+    return await writeSmallFile(path, bytes);
+  }
+  try {
+    await Deno.writeFile(path, bytes, { create: false });
+  } catch (error) {
+    // A part of a torrent is none, and would be in the way next time.
+    await Deno.remove(path).catch(() => {});
+    throw error;
   }
 }
 

@@ -3,7 +3,9 @@ import { TOOL_TABLE } from "../../src/cli/tools.ts";
 import { parseMetainfo } from "../../src/metainfo/metainfo.ts";
 import { makeTorrent } from "../support/make_torrent.ts";
 import { TempFolder } from "../support/temp_folder.ts";
+import { join } from "@std/path";
 import { TestEnv } from "../support/test_env.ts";
+import { Tmpfs } from "../support/tmpfs.ts";
 import {
   assert,
   assertEquals,
@@ -88,6 +90,17 @@ Deno.test("edit writes over the file that it read, and over no other", async () 
   assertEquals(parseMetainfo(await Deno.readFile(other)).comment, "b");
   const record = JSON.parse(env.stdout.lines.at(-1)!);
   assertEquals([record.path, record.hasNewInfoHash], [other, false]);
+});
+
+Deno.test("edit keeps the old torrent when the new one finds no room", async () => {
+  using disk = Tmpfs.mount({ size: 64 * 1024 });
+  if (!disk) return;
+  const path = join(disk.path, "x.torrent");
+  await Deno.writeFile(path, MADE.bytes);
+  const env = new TestEnv();
+  const comment = "x".repeat(128 * 1024);
+  assertEquals(await run(["edit", path, "--comment", comment], env), 9);
+  assertEquals(await Deno.readFile(path), MADE.bytes);
 });
 
 Deno.test("edit refuses what it cannot do, with a word", async () => {

@@ -2,6 +2,8 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { StorageError } from "../../src/errors.ts";
 import { saveTorrent } from "../../src/storage/save_torrent.ts";
 import { TempFolder } from "../support/temp_folder.ts";
+import { Tmpfs } from "../support/tmpfs.ts";
+import { join } from "@std/path";
 
 const BYTES = new TextEncoder().encode("d4:infod1:x1:yee");
 
@@ -44,4 +46,17 @@ Deno.test("saveTorrent() says what lies in its way", async () => {
     );
     assertEquals(error.problem, "exists");
   }
+});
+
+Deno.test("saveTorrent() leaves no part of a torrent on a full disk", async () => {
+  using disk = Tmpfs.mount({ size: 64 * 1024 });
+  if (!disk) return;
+  const path = join(disk.path, "film.torrent");
+  const bytes = new Uint8Array(128 * 1024);
+  const error = await assertRejects(
+    () => saveTorrent(path, { bytes, mayOverwrite: false }),
+    StorageError,
+  );
+  assertEquals(error.problem, "disk_full");
+  assertEquals(await Array.fromAsync(Deno.readDir(disk.path)), []);
 });
