@@ -18,8 +18,8 @@ import { distinctPaths, type NameRules, safePath } from "./safe_path.ts";
 
 /**
  * What becomes of an entry of the file list: a `file` is written, the bytes of
- * a `pad` (BEP 47) are zeros that exist in the pieces only, and a `symlink` is
- * not created.
+ * a `pad` (BEP 47) are zeros that exist in the pieces only, and a `symlink` has
+ * none.
  */
 export type FileKind = "file" | "pad" | "symlink";
 
@@ -34,6 +34,11 @@ export interface TorrentFile {
   readonly length: number;
   /** What becomes of it. */
   readonly kind: FileKind;
+  /**
+   * Where a link leads, as a path like `path`: to a file or folder of the
+   * torrent. A link that leads elsewhere has none, and is not made.
+   */
+  readonly target?: readonly string[];
   /** Whether it is a program that is to be run (BEP 47, `x`). */
   readonly isExecutable?: true;
   /** The root of its hash tree (BEP 52); an empty file has none. */
@@ -44,6 +49,8 @@ export interface TorrentFile {
 export interface ListedFile {
   /** Its path, as it is written; none for pads. */
   readonly rawPath: readonly Uint8Array[];
+  /** Where it leads, as it is written, if it is a link. */
+  readonly rawTarget?: readonly Uint8Array[];
   /** The file; its path may meet others yet. */
   readonly file: TorrentFile;
 }
@@ -132,7 +139,8 @@ function listedFile(
   if (typeof path === "string") throw new MetainfoError(`${field}.path`, path);
   // BEP 47: "The length of a symlink is always zero"
   if (attributes.includes("l")) {
-    return { rawPath, file: { path, length: 0, kind: "symlink" } };
+    const file = { path, length: 0, kind: "symlink" } as const;
+    return { rawPath, rawTarget: rawTarget(entry), file };
   }
   const length = fileLength(entry, field);
   if (path.at(-1)!.startsWith(BITCOMET_PAD)) {
@@ -142,6 +150,19 @@ function listedFile(
     rawPath,
     file: { path, length, kind: "file", ...executable(attributes) },
   };
+}
+
+/**
+ * Where a link leads, as it is written.
+ *
+ * @param entry What describes the link.
+ * @returns The names below the torrent's folder; none if that is no list of
+ * names, and the link leads nowhere.
+ */
+export function rawTarget(entry: BencodeDictionary): Uint8Array[] {
+  const elements = listAt(entry, "symlink path") ?? [];
+  const raw = elements.filter((element) => element instanceof Uint8Array);
+  return raw.length === elements.length ? raw : [];
 }
 
 /**

@@ -29,6 +29,7 @@ import {
   type ListedFile,
   MAX_FILES,
   padFile,
+  rawTarget,
   tooManyFiles,
   type TorrentFile,
 } from "./file_list.ts";
@@ -87,8 +88,7 @@ function readFolder(reader: BencodeReader, folder: Folder): void {
     before = key;
     if (key === "") {
       if (files.length >= MAX_FILES) throw tooManyFiles(FIELD);
-      const file = treeFile(reader.raw(), { path, field, rules });
-      files.push({ rawPath: path, file });
+      files.push(treeFile(reader.raw(), { path, field, rules }));
     } else if (reader.isDictionary) {
       readFolder(reader, { ...folder, path: [...path, name] });
     } else {
@@ -104,7 +104,7 @@ function treeFile(
     field: string;
     rules: NameRules;
   },
-): TorrentFile {
+): ListedFile {
   const entry = decodeBencode(bytes);
   if (!(entry instanceof Map)) {
     throw new MetainfoError(field, "is not a dictionary");
@@ -119,12 +119,16 @@ function treeFile(
     throw new MetainfoError(field, "is a pad, which no tree has");
   }
   const length = fileLength(entry, field);
-  if (length === 0) {
-    const kind = attributes.includes("l") ? "symlink" : "file";
-    return { path, length, kind, ...executable(attributes) };
+  if (length === 0 && attributes.includes("l")) {
+    const file = { path, length, kind: "symlink" } as const;
+    return { rawPath, rawTarget: rawTarget(entry), file };
   }
-  const piecesRoot = readRoot(entry, field);
-  return { path, length, kind: "file", piecesRoot, ...executable(attributes) };
+  const root = length > 0 ? { piecesRoot: readRoot(entry, field) } : {};
+  const kind = "file" as const;
+  return {
+    rawPath,
+    file: { path, length, kind, ...root, ...executable(attributes) },
+  };
 }
 
 function readRoot(entry: BencodeDictionary, field: string): Uint8Array {
@@ -190,14 +194,15 @@ export function joinHybrid(
   const rest = tree.values();
   let offset = 0;
   let end = 0;
-  const joined = list.map(({ rawPath, file }, i) => {
+  const joined = list.map(({ rawPath, rawTarget, file }, i) => {
     const begin = offset;
     offset += file.length;
     if (file.kind === "pad") return file;
     const other = rest.next().value;
     if (
       !other || !samePath(rawPath, other.rawPath) ||
-      file.length !== other.file.length || file.kind !== other.file.kind
+      file.length !== other.file.length || file.kind !== other.file.kind ||
+      !samePath(rawTarget ?? [], other.rawTarget ?? [])
     ) throw differs(`file ${i} is not the same`);
     if (file.length > 0) {
       if (begin !== aligned(end, pieceLength)) {

@@ -36,6 +36,7 @@ import {
   withPads,
 } from "./file_tree.ts";
 import { MAX_PIECES, PieceLayout } from "./layout.ts";
+import { withTargets } from "./links.ts";
 import { LINUX_NAMES, type NameRules, safeName } from "./safe_path.ts";
 import { encodeHex } from "@std/encoding/hex";
 
@@ -164,7 +165,10 @@ export function parseInfo(
     ? joinHybrid(list, { tree, pieceLength })
     : withPads(entriesOf(tree), { pieceLength, atEnd: false });
   const files = isMultiFile
-    ? filesIn(listed, { name, rules })
+    ? withTargets(filesIn(listed, { name, rules }), {
+      listed: list ?? tree!,
+      rules,
+    })
     : listed.map((file) => ({ ...file, path: [name] }));
 
   const layout = new PieceLayout(

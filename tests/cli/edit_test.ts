@@ -3,7 +3,6 @@ import { TOOL_TABLE } from "../../src/cli/tools.ts";
 import { parseMetainfo } from "../../src/metainfo/metainfo.ts";
 import { makeTorrent } from "../support/make_torrent.ts";
 import { TempFolder } from "../support/temp_folder.ts";
-import { join } from "@std/path";
 import { TestEnv } from "../support/test_env.ts";
 import { Tmpfs } from "../support/tmpfs.ts";
 import {
@@ -12,6 +11,7 @@ import {
   assertLessOrEqual,
   assertMatch,
 } from "@std/assert";
+import { join } from "@std/path";
 
 const MADE = makeTorrent({
   files: 9,
