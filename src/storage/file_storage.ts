@@ -16,6 +16,7 @@
 import { StorageError } from "../errors.ts";
 import type { PieceLayout, Span } from "../metainfo/layout.ts";
 import type { FileKind } from "../metainfo/metainfo.ts";
+import { kindOf, lookAt, SafeFolders } from "./safe_folders.ts";
 import { isOutOfDescriptors, storageError } from "./storage_error.ts";
 import { dirname } from "@std/path";
 
@@ -97,8 +98,7 @@ export class FileStorage implements AsyncDisposable {
   readonly #open = new Map<number, Deno.FsFile>();
   /** Files that exist and may be changed. */
   readonly #usable = new Set<number>();
-  /** Folders that exist and are no links. */
-  readonly #safeFolders = new Set<string>();
+  readonly #folders: SafeFolders;
   /** Files whose bytes a power loss could still take. */
   readonly #unsynced = new Set<number>();
   /** How often we began or ended to change a file. */
@@ -118,6 +118,7 @@ export class FileStorage implements AsyncDisposable {
     this.#layout = layout;
     this.#places = options.places;
     this.#folder = options.folder;
+    this.#folders = new SafeFolders(options);
     this.#canRead = options.canRead;
     this.#mayReplace = options.mayReplace;
   }
@@ -177,8 +178,8 @@ export class FileStorage implements AsyncDisposable {
    */
   inspect(file: number): FileFacts | undefined {
     const path = this.pathOf(file);
-    if (!this.#checkFolder(dirname(path))) return undefined;
-    const info = lstat(path);
+    if (!this.#folders.exists(dirname(path))) return undefined;
+    const info = lookAt(path);
     if (!info) return undefined;
     if (!info.isFile) {
       throw new StorageError("exists", {
@@ -379,7 +380,7 @@ export class FileStorage implements AsyncDisposable {
   #openFile(file: number): Deno.FsFile {
     const path = this.pathOf(file);
     if (!this.#usable.has(file)) {
-      this.#makeFolder(dirname(path));
+      this.#folders.make(dirname(path));
       if (this.#mayReplace && !this.#canRead) removeIfThere(path);
       const handle = this.#createFile(path);
       this.#usable.add(file);
@@ -388,7 +389,7 @@ export class FileStorage implements AsyncDisposable {
     const handle = this.#openPath(path, {});
     if (this.#canRead) {
       // Between a look and an open a link could have taken its place.
-      const [looked, opened] = [lstat(path), handle.statSync()];
+      const [looked, opened] = [lookAt(path), handle.statSync()];
       if (
         !looked?.isFile || looked.ino !== opened.ino ||
         looked.dev !== opened.dev
@@ -423,42 +424,6 @@ export class FileStorage implements AsyncDisposable {
       }
     }
   }
-
-  /** Makes a folder and those above it, as far as they are the torrent's. */
-  #makeFolder(path: string): void {
-    if (path === this.#folder || this.#safeFolders.has(path)) return;
-    this.#makeFolder(dirname(path));
-    try {
-      Deno.mkdirSync(path);
-      this.#safeFolders.add(path);
-    } catch (error) {
-      if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
-      if (!this.#canRead) {
-        throw new StorageError("exists", {
-          message:
-            `${path} exists already; run with --allow-read to go on with what is in it`,
-          path,
-        });
-      }
-      this.#checkFolder(path);
-    }
-  }
-
-  /** Whether a folder exists; throws if something else lies there. */
-  #checkFolder(path: string): boolean {
-    if (path === this.#folder || this.#safeFolders.has(path)) return true;
-    if (!this.#checkFolder(dirname(path))) return false;
-    const info = lstat(path);
-    if (!info) return false;
-    if (!info.isDirectory) {
-      throw new StorageError("exists", {
-        message: `${path} is ${kindOf(info)}, and a folder must go there`,
-        path,
-      });
-    }
-    this.#safeFolders.add(path);
-    return true;
-  }
 }
 
 function removeIfThere(path: string): void {
@@ -467,20 +432,4 @@ function removeIfThere(path: string): void {
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
-}
-
-function lstat(path: string): Deno.FileInfo | undefined {
-  try {
-    return Deno.lstatSync(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw storageError(error, path);
-  }
-}
-
-function kindOf(info: Deno.FileInfo): string {
-  if (info.isSymlink) return "a symbolic link";
-  if (info.isDirectory) return "a folder";
-  if (info.isFile) return "a file";
-  return "neither a file nor a folder";
 }
