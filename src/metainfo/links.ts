@@ -57,6 +57,24 @@ export function withTargets(
   });
 }
 
+/**
+ * What a link holds on disk.
+ *
+ * @param path The path of the link in the torrent.
+ * @param target The path in the torrent that it leads to.
+ * @returns The way there from the folder that the link lies in.
+ */
+export function linkText(
+  path: readonly string[],
+  target: readonly string[],
+): string {
+  const folder = path.slice(0, -1);
+  const fork = folder.findIndex((name, i) => name !== target[i]);
+  const common = fork < 0 ? folder.length : fork;
+  const up = folder.slice(common).map(() => "..");
+  return [...up, ...target.slice(common)].join("/") || ".";
+}
+
 /** Pads stand in one of the lists only, if a torrent is for v2 alone. */
 function isNoPad({ kind }: TorrentFile): boolean {
   return kind !== "pad";

@@ -32,6 +32,15 @@ const SLOW_WRITE_MS = 20;
 /** How long writes stay off the event loop after a slow one. */
 const SLOW_DISK_MS = 2_000;
 
+/** In the mode of a file: that its owner may run it. */
+const RUN_BY_OWNER = 0o100;
+
+/** In the mode of a file: that its owner, its group and others may read it. */
+const READ_BY_ALL = 0o444;
+
+/** The mode of a new file and of a new program; the system takes the umask off. */
+const NEW_MODE = { file: 0o666, program: 0o777 };
+
 /** File systems tell times no finer than this. */
 const COARSEST_TIME_MS = 2_000;
 
@@ -41,6 +50,10 @@ export interface FilePlace {
   readonly path: string;
   /** What becomes of the file. */
   readonly kind: FileKind;
+  /** What it holds, if it is a symbolic link that is to be made. */
+  readonly link?: string;
+  /** Whether it is a program that is to be run. */
+  readonly isExecutable?: true;
 }
 
 /** What lies at the path of a file before anything is written. */
@@ -272,6 +285,25 @@ export class FileStorage implements AsyncDisposable {
     }
   }
 
+  /**
+   * Lets programs be run by those who may read them. New files are made so;
+   * this is for those that were there before.
+   *
+   * @throws {StorageError} If the disk refuses.
+   */
+  markPrograms(): void {
+    this.#places.forEach(({ path, kind, isExecutable }, file) => {
+      if (kind !== "file" || !isExecutable || !this.#canRead) return;
+      const info = lookAt(path);
+      const mode = info?.mode ?? 0;
+      if (!info?.isFile || (mode & RUN_BY_OWNER) !== 0) return;
+      this.#guard(file, () => {
+        Deno.chmodSync(path, (mode | (mode & READ_BY_ALL) >> 2) & 0o777);
+        this.#noteChange(file);
+      });
+    });
+  }
+
   /** Waits until everything that was written would survive a power loss. */
   async sync(): Promise<void> {
     await this.#queue;
@@ -361,9 +393,11 @@ export class FileStorage implements AsyncDisposable {
     this.#open.delete(oldest!);
   }
 
-  #createFile(path: string): Deno.FsFile {
+  #createFile(file: number): Deno.FsFile {
+    const { path, isExecutable } = this.#places[file]!;
+    const mode = NEW_MODE[isExecutable ? "program" : "file"];
     try {
-      return this.#openPath(path, { createNew: true });
+      return this.#openPath(path, { createNew: true, mode });
     } catch (error) {
       if (this.#canRead || !(error instanceof Deno.errors.AlreadyExists)) {
         throw error;
@@ -382,7 +416,7 @@ export class FileStorage implements AsyncDisposable {
     if (!this.#usable.has(file)) {
       this.#folders.make(dirname(path));
       if (this.#mayReplace && !this.#canRead) removeIfThere(path);
-      const handle = this.#createFile(path);
+      const handle = this.#createFile(file);
       this.#usable.add(file);
       return handle;
     }
@@ -408,7 +442,10 @@ export class FileStorage implements AsyncDisposable {
    * Opens a path. When the process has no descriptors left, fewer files stay
    * open from now on: connections need some as well.
    */
-  #openPath(path: string, options: { createNew?: boolean }): Deno.FsFile {
+  #openPath(
+    path: string,
+    options: { createNew?: boolean; mode?: number },
+  ): Deno.FsFile {
     while (true) {
       try {
         return Deno.openSync(path, {

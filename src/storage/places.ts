@@ -4,6 +4,7 @@
  * @module
  */
 
+import { linkText } from "../metainfo/links.ts";
 import type { Metainfo } from "../metainfo/metainfo.ts";
 import {
   CONTROL_SUFFIX,
@@ -39,10 +40,12 @@ export function placeFiles(
   const root = join(options.folder, options.out ?? metainfo.name);
   // As the paths of the files have it: "./" in front is gone.
   const folder = dirname(root);
-  const files = metainfo.files.map(({ path, kind }) => ({
+  const files = metainfo.files.map(({ path, kind, target, isExecutable }) => ({
     // The first name of every path is the torrent's own.
     path: join(root, ...path.slice(1)),
     kind,
+    ...(target ? { link: linkText(path, target) } : {}),
+    ...(isExecutable ? { isExecutable } : {}),
   }));
   return { folder, root, files, control: join(folder, controlName(root)) };
 }

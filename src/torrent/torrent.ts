@@ -371,7 +371,9 @@ export class Torrent implements ContactsHandler {
   }
 
   #complete(files: TorrentFiles): void {
-    files.complete();
+    for (const message of files.complete()) {
+      this.#emit({ type: "notice", message });
+    }
     this.#setPhase("complete");
   }
 

@@ -11,6 +11,7 @@ import type { Metainfo } from "../metainfo/metainfo.ts";
 import { PieceHashes } from "../metainfo/piece_hashes.ts";
 import type { ControlFile } from "../storage/control_file.ts";
 import { type FileFacts, FileStorage } from "../storage/file_storage.ts";
+import { Links } from "../storage/links.ts";
 import type { DownloadPlaces } from "../storage/places.ts";
 import { type CheckProgress, recover, stampFiles } from "../storage/recover.ts";
 import { delay } from "@std/async/delay";
@@ -46,6 +47,7 @@ export class TorrentFiles implements AsyncDisposable {
   readonly storage: FileStorage;
   /** What every piece must hash to. */
   readonly hashes: PieceHashes;
+  readonly #links: Links;
   readonly #metainfo: Metainfo;
   readonly #options: TorrentFilesOptions;
   #have: Bitfield;
@@ -67,6 +69,11 @@ export class TorrentFiles implements AsyncDisposable {
     this.#have = new Bitfield(metainfo.layout.pieceCount);
     this.storage = new FileStorage(metainfo.layout, {
       places: places.files,
+      folder: places.folder,
+      canRead: rights.canRead,
+      mayReplace: rights.mayOverwrite,
+    });
+    this.#links = new Links(places.files, {
       folder: places.folder,
       canRead: rights.canRead,
       mayReplace: rights.mayOverwrite,
@@ -97,6 +104,7 @@ export class TorrentFiles implements AsyncDisposable {
   async check({ signal }: { signal: AbortSignal }): Promise<void> {
     const { infoHash, layout } = this.#metainfo;
     const { places, rights } = this.#options;
+    if (rights.canWrite && !rights.isCheckOnly) this.#links.check();
     const { have, control, facts } = await recover(layout, {
       ...rights,
       infoHash,
@@ -120,12 +128,32 @@ export class TorrentFiles implements AsyncDisposable {
     });
   }
 
-  /** Every piece is verified: the files get their final shape. */
-  complete(): void {
+  /**
+   * Every piece is verified: the files get their final shape.
+   *
+   * @returns What could not be done, though nothing is lost by it.
+   * @throws {StorageError} If a file is not what was written, or the disk
+   * refuses.
+   */
+  complete(): string[] {
     this.storage.finish();
+    const notices = this.#options.rights.canWrite ? this.#setAttributes() : [];
     using control = this.#control;
     this.#control = undefined;
     control?.remove();
+    return notices;
+  }
+
+  /** What the torrent says of files beside their bytes (BEP 47). */
+  #setAttributes(): string[] {
+    const notices = this.#links.make();
+    try {
+      this.storage.markPrograms();
+    } catch (error) {
+      if (!(error instanceof StorageError)) throw error;
+      notices.push(`Not every program can be run: ${error.message}`);
+    }
+    return notices;
   }
 
   /**

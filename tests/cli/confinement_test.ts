@@ -293,20 +293,24 @@ Deno.test("run() keeps every path of a list in the folder", async (t) => {
   }
 });
 
-Deno.test("run() creates no links, and writes through none of a torrent's", async (t) => {
+Deno.test("run() makes no link out of the folder, and writes through none of a torrent's", async (t) => {
   const link = (to: string[], path: string[]): HostileFile => ({
     path,
     length: 0,
     more: { attr: "l", "symlink path": to },
   });
-  const targets: [name: string, to: string[]][] = [
-    ["out of the folder", ["..", "..", "x"]],
-    ["to /etc", ["/", "etc"]],
-    ["to itself", ["link"]],
-    ["to a folder up", [".."]],
-    ["to a file of the torrent", ["file"]],
+  const targets: [name: string, to: string[], links: string[]][] = [
+    ["out of the folder", ["..", "..", "x"], []],
+    ["out of the folder, in one name", ["../../x"], []],
+    ["to /etc", ["/", "etc"], []],
+    ["to /etc, in one name", ["/etc"], []],
+    ["to a folder up", [".."], []],
+    ["up by way of a folder", ["link", "..", "..", "x"], []],
+    // The name is the folder's, and the link has another one.
+    ["to itself", ["link"], ["t/link.1 -> link"]],
+    ["to a file of the torrent", ["file"], ["t/link.1 -> file"]],
   ];
-  for (const [name, to] of targets) {
+  for (const [name, to, links] of targets) {
     await t.step(name, async () => {
       using sandbox = new Sandbox();
       const { code, created, stderr } = await sandbox.download({
@@ -316,11 +320,14 @@ Deno.test("run() creates no links, and writes through none of a torrent's", asyn
         }],
       });
       assertEquals(code, 0, stderr);
-      for (const path of created) {
-        const info = await Deno.lstat(`${sandbox.target}/${path}`);
-        assert(!info.isSymlink);
-      }
+      const found = created.filter((path) =>
+        Deno.lstatSync(`${sandbox.target}/${path}`).isSymlink
+      ).map((path) =>
+        `${path} -> ${Deno.readLinkSync(`${sandbox.target}/${path}`)}`
+      );
+      assertEquals(found, links);
       assert(created.includes("t/file"));
+      assert(Deno.lstatSync(`${sandbox.target}/t/link/x`).isFile);
     });
   }
 });

@@ -111,7 +111,7 @@ Deno.test("placeFiles() never puts a file where a control file could be", async 
   });
 });
 
-Deno.test("placeFiles() keeps kinds, so that pads and symlinks have no place of note", () => {
+Deno.test("placeFiles() keeps kinds, and says what links hold", () => {
   const bytes = encodeBencode({
     info: {
       name: "n",
@@ -121,9 +121,23 @@ Deno.test("placeFiles() keeps kinds, so that pads and symlinks have no place of 
         { length: 1, path: ["a"] },
         { length: 1, attr: "p" },
         { attr: "l", path: ["b"], "symlink path": ["a"] },
+        { attr: "l", path: ["c", "d"], "symlink path": ["a"] },
+        { attr: "l", path: ["c", "e"], "symlink path": ["c"] },
+        { attr: "l", path: ["f"], "symlink path": ["g"] },
       ],
     },
   });
-  const { files } = placeFiles(parseMetainfo(bytes), { folder: "/d" });
-  assertEquals(files.map(({ kind }) => kind), ["file", "pad", "symlink"]);
+  const { files } = placeFiles(parseMetainfo(bytes), {
+    folder: "/d",
+    out: "other",
+  });
+  assertEquals(files.slice(0, 3).map(({ kind }) => kind), [
+    "file",
+    "pad",
+    "symlink",
+  ]);
+  assertEquals(
+    files.slice(2).map(({ link }) => link),
+    ["a", "../a", ".", undefined],
+  );
 });

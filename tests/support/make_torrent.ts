@@ -18,6 +18,8 @@ export interface TorrentRecipe {
   pieceLength?: number;
   /** The file's length, or each file's path and length. */
   files: number | Record<string, number>;
+  /** More keys of files, by their paths; links have no payload (BEP 47). */
+  fileInfo?: Record<string, Record<string, BencodeInput>>;
   /** Tracker URLs, each in a tier of its own. */
   trackers?: readonly string[];
   /** More keys of the info dictionary. */
@@ -61,6 +63,7 @@ export function makeTorrent(recipe: TorrentRecipe): MadeTorrent {
     files: Object.entries(recipe.files).map(([path, length]) => ({
       length,
       path: path.split("/"),
+      ...recipe.fileInfo?.[path],
     })),
   };
   const bytes = encodeBencode({
@@ -79,13 +82,14 @@ export function makeTorrent(recipe: TorrentRecipe): MadeTorrent {
   const paths = typeof recipe.files === "number"
     ? [name]
     : Object.keys(recipe.files).map((path) => `${name}/${path}`);
+  const metainfo = parseMetainfo(bytes);
   const files = new Map<string, Uint8Array>();
   let at = 0;
   paths.forEach((path, i) => {
-    files.set(path, payload.slice(at, at + lengths[i]!));
-    at += lengths[i]!;
+    const content = payload.slice(at, at += lengths[i]!);
+    if (metainfo.files[i]!.kind === "file") files.set(path, content);
   });
-  return { bytes, metainfo: parseMetainfo(bytes), payload, files };
+  return { bytes, metainfo, payload, files };
 }
 
 /**
