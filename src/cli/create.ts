@@ -62,9 +62,13 @@ async function create(command: CreateCommand, env: Env): Promise<number> {
   if (output !== undefined) requireOutput({ path: output, mayOverwrite });
   const { files, skipped } = findFiles(paths, {
     isExcluded: exclusion(command.exclude),
+    keepsLinks: command.keepsLinks,
   });
+  const why = command.keepsLinks
+    ? "neither a file nor a link to one of these files"
+    : "not a file";
   for (const path of isQuiet ? [] : skipped) {
-    env.stderr.write(`btget: ${printable(path)}: left out, not a file\n`);
+    env.stderr.write(`btget: ${printable(path)}: left out, ${why}\n`);
   }
   if (files.length === 0) throw new UsageError("There are no files in it");
   requireDistinct(files.map(({ path }) => path.join("/")));

@@ -38,6 +38,8 @@ export interface CreateCommand {
   readonly comment: string | undefined;
   /** What is left out. */
   readonly exclude: readonly string[];
+  /** Whether symbolic links to what is in it are part of it. */
+  readonly keepsLinks: boolean;
   /**
    * When it is made, in seconds since 1970; `now`, or nothing that is said.
    * `undefined` leaves it to the environment.
@@ -57,7 +59,7 @@ export interface CreateCommand {
 export const CREATE_HELP = `Usage: btget create [options] PATH... -o FILE
 
 Makes a torrent of files and folders, for BitTorrent v1 and v2. The same files
-give the same bytes. Hidden files are part of it; symbolic links are not.
+give the same bytes. Hidden files are part of it.
 
   -o, --out FILE           write the torrent to FILE; - for standard output
       --allow-overwrite    replace FILE if it is there
@@ -67,6 +69,8 @@ give the same bytes. Hidden files are part of it; symbolic links are not.
   -n, --name NAME          call the torrent NAME (default: as PATH is called)
       --exclude GLOB       leave out what matches; may be repeated. Without a
                            slash in it, GLOB is for names in every folder
+      --symlinks           keep symbolic links to what is in it; without this,
+                           all are left out
   -t, --tracker URLS       announce there; may be repeated, each time for a
                            tier; URL,URL is one tier
   -w, --web-seed URL       an HTTP server has it too; may be repeated
@@ -92,6 +96,7 @@ const OPTIONS: OptionSet = {
     "no-date",
     "private",
     "quiet",
+    "symlinks",
     "v1",
     "v2",
   ],
@@ -173,6 +178,7 @@ export function parseCreate(
     source: values.text("source"),
     comment: values.text("comment"),
     exclude: values.texts("exclude"),
+    keepsLinks: values.has("symlinks"),
     date: values.has("no-date") ? "none" : date(values.text("date")),
     printsMagnet,
     isJson: values.has("json"),

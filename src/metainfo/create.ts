@@ -12,7 +12,7 @@ import { type BencodeInput, encodeBencode, latin1 } from "../bytes/bencode.ts";
 import { SHA256_LENGTH } from "../bytes/hash.ts";
 import { MetainfoError } from "../errors.ts";
 import { MAX_FILES, padFile } from "./file_list.ts";
-import { fileTreeOf, withPads } from "./file_tree.ts";
+import { type FileAttributes, fileTreeOf, withPads } from "./file_tree.ts";
 import { MAX_PIECES, PieceLayout } from "./layout.ts";
 import { merkleRoot, pieceLevel } from "./merkle.ts";
 
@@ -27,6 +27,8 @@ export interface NewFile {
   readonly length: number;
   /** Whether it is a program that is to be run (BEP 47). */
   readonly isExecutable: boolean;
+  /** Where it leads, if it is a link (BEP 47): names as those of `path`. */
+  readonly target?: readonly string[];
 }
 
 /** A torrent before its pieces are hashed. */
@@ -193,7 +195,7 @@ export function createTorrent(
     ...(trees ? { "meta version": 2, "file tree": trees.tree(name) } : {}),
     ...(form === "v2" ? {} : {
       pieces: hashes,
-      ...(single ? { length: single.length, attr: attributesOf(single) } : {
+      ...(single ? { length: single.length, ...attributesOf(single) } : {
         files: files.map((file, i) => listed(file, layout.fileLength(i))),
       }),
     }),
@@ -214,13 +216,15 @@ export function createTorrent(
 
 function listed(file: NewFile | undefined, length: number): BencodeInput {
   if (file) {
-    return { length, path: [...file.path], attr: attributesOf(file) };
+    return { length, path: [...file.path], ...attributesOf(file) };
   }
   return { length, path: [...padFile(length).path], attr: "p" };
 }
 
-function attributesOf({ isExecutable }: NewFile): string | undefined {
-  return isExecutable ? "x" : undefined;
+/** What is said of a file beside its bytes (BEP 47). */
+function attributesOf({ isExecutable, target }: NewFile): FileAttributes {
+  if (target) return { attr: "l", "symlink path": [...target] };
+  return isExecutable ? { attr: "x" } : {};
 }
 
 /** The roots of all files, and the layers of those of several pieces. */

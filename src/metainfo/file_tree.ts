@@ -118,11 +118,13 @@ function treeFile(
   if (attributes.includes("p")) {
     throw new MetainfoError(field, "is a pad, which no tree has");
   }
-  const length = fileLength(entry, field);
-  if (length === 0 && attributes.includes("l")) {
-    const file = { path, length, kind: "symlink" } as const;
+  // BEP 47: those who read "should not require" a length of links, and
+  // libtorrent writes none.
+  if (attributes.includes("l") && (entry.get("length") ?? 0) === 0) {
+    const file = { path, length: 0, kind: "symlink" } as const;
     return { rawPath, rawTarget: rawTarget(entry), file };
   }
+  const length = fileLength(entry, field);
   const root = length > 0 ? { piecesRoot: readRoot(entry, field) } : {};
   const kind = "file" as const;
   return {
@@ -276,6 +278,14 @@ export function readPieceLayers(
   return layers;
 }
 
+/** What a torrent says of a file beside its bytes (BEP 47). */
+export interface FileAttributes {
+  /** A letter for each attribute, if it has any. */
+  readonly attr?: string;
+  /** Where it leads, if it is a link. */
+  readonly "symlink path"?: string[];
+}
+
 /** What a tree says of a file. */
 export interface TreeFile {
   /** Its names below the torrent's folder. */
@@ -284,8 +294,8 @@ export interface TreeFile {
   readonly length: number;
   /** The root of its hash tree, unless it is empty. */
   readonly piecesRoot: Uint8Array | undefined;
-  /** Its attributes (BEP 47), if it has any. */
-  readonly attributes: string | undefined;
+  /** What else is said of it. */
+  readonly attributes: FileAttributes;
 }
 
 /** A folder of a tree that is being written. */
@@ -308,7 +318,12 @@ export function fileTreeOf(files: readonly TreeFile[]): BencodeInput {
       folder.set(key, below);
       folder = below;
     }
-    folder.set("", { attr: attributes, length, "pieces root": piecesRoot });
+    folder.set("", {
+      ...attributes,
+      // As libtorrent does it: the info hash depends on it.
+      length: attributes.attr === "l" ? undefined : length,
+      "pieces root": piecesRoot,
+    });
   }
   return tree;
 }

@@ -230,6 +230,27 @@ Deno.test("create tells a person what it made, and of links it leaves out", asyn
   assertMatch(env.stderr.text, /data\/link: left out/);
 });
 
+Deno.test("create keeps links to what is in the torrent, if it is told to", async () => {
+  using scene = new Scene();
+  const [name] = [...Deno.readDirSync(scene.join("data"))]
+    .filter(({ isFile }) => isFile).map(({ name }) => name);
+  await Deno.symlink(name!, scene.join("data/link"));
+  await Deno.symlink("/etc", scene.join("data/out"));
+  for (const form of ["v1", "v2", "hybrid"]) {
+    const path = scene.join(`${form}.torrent`);
+    const { env, code } = await scene.create(
+      [scene.join("data"), "--symlinks", `--${form}`, "-o", path],
+    );
+    assertEquals(code, 0, env.stderr.text);
+    assertMatch(env.stderr.text, /data\/out: left out, neither a file nor a/);
+    const { files } = parseMetainfo(await Deno.readFile(path));
+    const links = files.filter(({ kind }) => kind === "symlink");
+    assertEquals(links.map(({ path, target }) => [path, target]), [
+      [["data", "link"], ["data", name!]],
+    ]);
+  }
+});
+
 Deno.test("create does not write over a file unless it is told to", async () => {
   using scene = new Scene();
   const args = [scene.join("data"), "-o", scene.join("x.torrent")];

@@ -24,6 +24,7 @@ import { randomBytes, seededRandom } from "../support/seeded_random.ts";
 import { assert } from "@std/assert";
 import { concat } from "@std/bytes/concat";
 import { encodeHex } from "@std/encoding/hex";
+import { dirname, join } from "@std/path";
 
 const RULES: NameRules[] = [
   LINUX_NAMES,
@@ -98,6 +99,9 @@ class Draw {
         : [this.name(), ...this.list(3, () => this.name())],
       attr: this.chance(0.15) ? this.of(["p", "l", "xh", "lp"]) : undefined,
       "path.utf-8": this.chance(0.05) ? this.anything() : undefined,
+      "symlink path": this.chance(0.1)
+        ? this.anything()
+        : this.list(3, () => this.name()),
     };
   }
 
@@ -183,7 +187,9 @@ function checkName(name: string, rules: NameRules): void {
 function checkPaths(metainfo: Metainfo, rules: NameRules): void {
   const taken = new Set<string>();
   const folders = new Set<string>();
-  for (const { path, kind } of metainfo.files) {
+  for (const { path, kind, target } of metainfo.files) {
+    for (const name of target ?? []) checkName(name, rules);
+    assert(!target || (target[0] === metainfo.name && target.length > 1));
     assert(path[0] === metainfo.name);
     assert(path.length === 1 || metainfo.isMultiFile);
     for (const name of path) checkName(name, rules);
@@ -199,7 +205,10 @@ function checkPaths(metainfo: Metainfo, rules: NameRules): void {
   for (const folder of folders) assert(!taken.has(folder), `both ${folder}`);
   const { root, files, control } = placeFiles(metainfo, { folder: "/d" });
   assert(root === `/d/${metainfo.name}` && control !== root);
-  for (const { path } of files) {
+  for (const { path, link } of files) {
+    // Where a link leads by its words is in the folder too.
+    const end = link === undefined ? root : join(dirname(path), link);
+    assert(end === root || end.startsWith(`${root}/`), end);
     assert(path === root || path.startsWith(`${root}/`), path);
     assert(path !== control);
   }

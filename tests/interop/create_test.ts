@@ -48,17 +48,24 @@ const SHAPES: Record<string, Record<string, number> | number> = {
 const SCRIPT = `
 import json, os, sys
 import libtorrent as lt
-flags = {"v1": 64, "v2": 32, "hybrid": 0}
+links = 8
+flags = {"v1": 64 + links, "v2": 32 + links, "hybrid": links}
 for parent, name, form, piece_length, target in json.load(sys.stdin):
     fs = lt.file_storage()
     root = os.path.join(parent, name)
     found = []
     if os.path.isfile(root):
         found = [name]
-    for folder, _, names in os.walk(root):
+    for folder, folders, names in os.walk(root):
+        names += [n for n in folders if os.path.islink(os.path.join(folder, n))]
         found += [os.path.relpath(os.path.join(folder, n), parent) for n in names]
     for path in sorted(found, key=lambda p: [e.encode() for e in p.split("/")]):
         full = os.path.join(parent, path)
+        if os.path.islink(full):
+            to = os.path.normpath(os.path.join(
+                os.path.dirname(path), os.readlink(full)))
+            fs.add_file(path, 0, 8, 0, os.path.relpath(to, name))
+            continue
         flag = 4 if os.stat(full).st_mode & 0o100 else 0
         fs.add_file(path, os.path.getsize(full), flag)
     made = lt.create_torrent(fs, piece_length, flags[form])
@@ -95,6 +102,8 @@ async function writeShape(
   }
   if (typeof shape !== "number" && "a0" in shape) {
     await Deno.chmod(folder.join(name, "a0"), 0o755);
+    await Deno.symlink("a.b", folder.join(name, "link"));
+    await Deno.symlink("../../a-folder", folder.join(name, "a-folder/y/up"));
   }
 }
 
@@ -127,6 +136,7 @@ conditionalTest({
         const ours = folder.join("ours.torrent");
         await create(
           folder.join(name),
+          "--symlinks",
           ...["-o", ours, `--${form}`, "-l64K", "--allow-overwrite"],
         );
         const [a, b] = [ours, theirs].map((path) =>

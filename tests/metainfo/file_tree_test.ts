@@ -86,6 +86,8 @@ Deno.test("parseMetainfo() reads a tree of files, each with pieces of its own", 
     e: leaf(16_384),
     f: leaf(2),
     l: leaf(0, { attr: "l", "symlink path": ["a"] }),
+    // As libtorrent writes it.
+    m: { "": { attr: "l", "symlink path": ["b", "d"] } },
   }));
   assertEquals(summary(metainfo), [
     ["n/a", 20_000],
@@ -96,6 +98,7 @@ Deno.test("parseMetainfo() reads a tree of files, each with pieces of its own", 
     ["n/e", 16_384],
     ["n/f", 2],
     ["n/l", 0],
+    ["n/m", 0],
   ]);
   assertEquals(metainfo.layout.pieceCount, 5);
   assertEquals(metainfo.files[3], {
@@ -105,7 +108,10 @@ Deno.test("parseMetainfo() reads a tree of files, each with pieces of its own", 
     isExecutable: true,
     piecesRoot: ROOT,
   });
-  assertEquals(metainfo.files.at(-1)!.kind, "symlink");
+  assertEquals(
+    metainfo.files.slice(-2).map(({ kind, target }) => [kind, target]),
+    [["symlink", ["n", "a"]], ["symlink", ["n", "b", "d"]]],
+  );
   const { hasV1, metaVersion, infoHash, infoHashV2, infoBytes } = metainfo;
   assertEquals([hasV1, metaVersion], [false, 2]);
   assertEquals(infoHashV2, sha256(infoBytes));
@@ -256,6 +262,28 @@ Deno.test("parseMetainfo() refuses hybrid torrents that are two different torren
   }
 });
 
+Deno.test("parseMetainfo() refuses hybrid torrents whose links differ", () => {
+  const made = (v1: string, v2: string) => {
+    const file = { length: 5, path: ["a"] };
+    const link = { length: 0, path: ["l"], attr: "l", "symlink path": [v1] };
+    return encodeBencode({
+      info: {
+        name: "n",
+        files: [file, link],
+        "file tree": {
+          a: leaf(5),
+          l: { "": { attr: "l", "symlink path": [v2] } },
+        },
+        "meta version": 2,
+        "piece length": 16_384,
+        pieces: new Uint8Array(20),
+      },
+    });
+  };
+  assertEquals(parse(made("a", "a")).files[1]!.target, ["n", "a"]);
+  assertRefused(made("a", "b"), "info.file tree");
+});
+
 /** A file of three blocks, and its layer where pieces are one block. */
 const LAYER = leavesOf(new Uint8Array(40_000));
 const LAYER_ROOT = merkleRoot(LAYER);
@@ -300,19 +328,31 @@ Deno.test("parseMetainfo() refuses wrong piece layers", async (t) => {
 
 Deno.test("fileTreeOf() writes what parseMetainfo() reads", () => {
   const tree = fileTreeOf([
-    { path: ["b", "c"], length: 1, piecesRoot: ROOT, attributes: "x" },
-    { path: ["a.b"], length: 0, piecesRoot: undefined, attributes: undefined },
-    { path: ["b", "é"], length: 3, piecesRoot: ROOT, attributes: undefined },
+    {
+      path: ["b", "c"],
+      length: 1,
+      piecesRoot: ROOT,
+      attributes: { attr: "x" },
+    },
+    { path: ["a.b"], length: 0, piecesRoot: undefined, attributes: {} },
+    { path: ["b", "é"], length: 3, piecesRoot: ROOT, attributes: {} },
+    {
+      path: ["l"],
+      length: 0,
+      piecesRoot: undefined,
+      attributes: { attr: "l", "symlink path": ["b", "c"] },
+    },
   ]);
   assertEquals(
     encodeBencode(tree),
     encodeBencode({
       "a.b": leaf(0),
       b: { c: leaf(1, { attr: "x" }), "é": leaf(3) },
+      l: { "": { attr: "l", "symlink path": ["b", "c"] } },
     }),
   );
   assertEquals(
     summary(parse(v2(tree))).filter(([path]) => !path.includes(".pad")),
-    [["n/a.b", 0], ["n/b/c", 1], ["n/b/é", 3]],
+    [["n/a.b", 0], ["n/b/c", 1], ["n/b/é", 3], ["n/l", 0]],
   );
 });

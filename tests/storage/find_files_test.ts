@@ -56,6 +56,52 @@ Deno.test("findFiles() leaves out what is excluded, and links", () => {
   assertEquals(names(findFiles([folder.join("d")], without)), ["a 1"]);
 });
 
+Deno.test("findFiles() keeps links to what it finds, if it is told to", () => {
+  using folder = new TempFolder();
+  write(folder, { "d/a": "1", "d/b/c": "2", "d/no/x": "3", "out": "4" });
+  const links: Record<string, string> = {
+    "file": "a",
+    "folder": "b",
+    "b/up": "../a",
+    "b/e": "../b/c",
+    "through": "folder/c",
+    "link": "through",
+    "dots": ".//b/./c",
+    // None of these leads to what is part of the torrent.
+    "out": "../out",
+    "again": "../d/a",
+    "absolute": folder.join("d/a"),
+    "dangling": "gone",
+    "ring": "ring",
+    "root": ".",
+    "b/root": "..",
+    "excluded": "no/x",
+    "excluded-folder": "no",
+    "back": "folder/../a",
+  };
+  for (const [path, text] of Object.entries(links)) {
+    Deno.symlinkSync(text, folder.join("d", path));
+  }
+  const { files, skipped } = findFiles([folder.join("d")], {
+    isExcluded: (names) => names[0] === "no",
+    keepsLinks: true,
+  });
+  const found = files.filter(({ target }) => target).map((
+    { path, target, length },
+  ) => [path.join("/"), target!.join("/"), length]);
+  assertEquals(found.sort(), [
+    ["b/e", "b/c", 0],
+    ["b/up", "a", 0],
+    ["dots", "b/c", 0],
+    ["file", "a", 0],
+    ["folder", "b", 0],
+    ["link", "through", 0],
+    ["through", "folder/c", 0],
+  ]);
+  assertEquals(skipped.length, Object.keys(links).length - found.length);
+  checkUnchanged(files);
+});
+
 Deno.test("findFiles() knows programs that are to be run", () => {
   using folder = new TempFolder();
   write(folder, { "d/a": "1", "d/b": "2" });
