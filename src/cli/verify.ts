@@ -39,9 +39,10 @@ SOURCE is a .torrent file, its http(s) URL, or - for standard input.
   -h, --help       this text
 
 Elsewhere than on a terminal a line is RESULT, TORRENT, PATH and BYTES between
-tabs. RESULT is ok, missing, unreadable, size, bad, unknown (bytes that share a
-piece with what is missing) or extra; BYTES are ranges FIRST-LAST from 0, or
-FOUND/WANTED for size. Exit status 32: something is wrong.
+tabs. RESULT is ok, missing, unreadable, link (not the symbolic link it should
+be), size, bad, unknown (bytes that share a piece with what is missing), mode (a
+program that cannot be run) or extra; BYTES are ranges FIRST-LAST from 0, or
+FOUND/WANTED for size. Exit status 32: something other than mode or extra.
 `;
 
 const OPTIONS: OptionSet = {
@@ -171,7 +172,7 @@ function tell(
   const extra = findExtra(verification);
   const isGood = wrong.length === 0 &&
     (extra.length === 0 || !command.forbidsExtra);
-  const findings = [...wrong, ...extra];
+  const findings = [...wrong, ...verification.remarks, ...extra];
   const { stdout } = env;
   if (command.isJson) {
     stdout.write(jsonLine(record({ source, metainfo, isGood, findings })));

@@ -8,9 +8,12 @@
 import { HASH_LENGTH, SHA256_LENGTH } from "../bytes/hash.ts";
 import type { Metainfo } from "../metainfo/metainfo.ts";
 import { contradictoryTorrent, PieceHashes } from "../metainfo/piece_hashes.ts";
-import { findFiles } from "./find_files.ts";
+import type { FilePlace } from "./file_storage.ts";
+import { findFiles, isProgram } from "./find_files.ts";
 import { type HashJob, hashJob } from "./hash_files.ts";
+import { isLink } from "./links.ts";
 import type { DownloadPlaces } from "./places.ts";
+import { lookAt } from "./safe_folders.ts";
 import { storageError } from "./storage_error.ts";
 import { StorageError } from "../errors.ts";
 import { relative } from "@std/path";
@@ -20,17 +23,21 @@ import { relative } from "@std/path";
  *
  * - `missing`: nothing is there;
  * - `unreadable`: something is there that cannot be read, or is no file;
+ * - `link`: it is not the symbolic link that it should be;
  * - `size`: it is too long or too short;
  * - `bad`: bytes are not those of the torrent;
  * - `unknown`: bytes share a piece with what is missing, and v1 cannot tell;
+ * - `mode`: it is a program and cannot be run, which is only a remark;
  * - `extra`: it is not of this torrent.
  */
 export type FileProblem =
   | "missing"
   | "unreadable"
+  | "link"
   | "size"
   | "bad"
   | "unknown"
+  | "mode"
   | "extra";
 
 /** Bytes of a file. */
@@ -61,6 +68,8 @@ export interface Verification {
   readonly job: HashJob;
   /** What is wrong before a byte is read, by the position of the file. */
   readonly looks: ReadonlyMap<number, Finding>;
+  /** What is not as it should be, and not wrong either. */
+  readonly remarks: readonly Finding[];
   /** Where the files lie. */
   readonly places: DownloadPlaces;
 }
@@ -80,19 +89,25 @@ export function beginVerification(
   places: DownloadPlaces,
 ): Verification {
   const looks = new Map<number, Finding>();
-  const paths = metainfo.files.map(({ path, length, kind }, i) => {
+  const remarks: Finding[] = [];
+  const paths = metainfo.files.map(({ path, length, kind, ...file }, i) => {
+    const place = places.files[i]!;
+    const problem = kind === "symlink" ? lookAtLink(place) : undefined;
+    if (problem) looks.set(i, { problem, path });
     if (kind !== "file") return undefined;
-    const location = places.files[i]!.path;
-    const found = look(location);
+    const found = look(place.path);
     if (typeof found === "string") {
       looks.set(i, { problem: found, path });
       return NOWHERE;
     }
-    if (found !== length) {
-      const size = { found, wanted: length };
+    if (found.size !== length) {
+      const size = { found: found.size, wanted: length };
       looks.set(i, { problem: "size", path, size });
     }
-    return location;
+    if (file.isExecutable && !isProgram(found)) {
+      remarks.push({ problem: "mode", path });
+    }
+    return place.path;
   });
   const job = hashJob({
     layout: metainfo.layout,
@@ -100,17 +115,32 @@ export function beginVerification(
     hasV1: metainfo.hasV1,
     hasV2: metainfo.metaVersion === 2,
   });
-  return { metainfo, job, looks, places };
+  return { metainfo, job, looks, remarks, places };
 }
 
-/** How long a file is, or why it cannot be read. */
-function look(path: string): number | "missing" | "unreadable" {
+/** What is wrong with a link; one that is not to be made need not be there. */
+function lookAtLink(
+  { path, link }: FilePlace,
+): "missing" | "link" | undefined {
+  if (link === undefined) return undefined;
   try {
-    const { isFile, size } = Deno.statSync(path);
+    const info = lookAt(path);
+    if (!info) return "missing";
+    return info.isSymlink && isLink(path, link) ? undefined : "link";
+  } catch (error) {
+    if (!(error instanceof StorageError)) throw error;
+    return "link";
+  }
+}
+
+/** What a file is like, or why it cannot be read. */
+function look(path: string): Deno.FileInfo | "missing" | "unreadable" {
+  try {
+    const info = Deno.statSync(path);
     // A pipe would wait for somebody who writes.
-    if (!isFile) return "unreadable";
+    if (!info.isFile) return "unreadable";
     using _file = Deno.openSync(path);
-    return size;
+    return info;
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return "missing";
     storageError(error, path);
@@ -130,11 +160,10 @@ export function judge(verification: Verification): Finding[] {
   const { files, layout } = metainfo;
   const isGood = comparison(verification);
   return files.flatMap(({ path, kind }, file) => {
-    if (kind !== "file") return [];
     const findings: Finding[] = [];
     const seen = looks.get(file);
     if (seen) findings.push(seen);
-    if (seen && seen.problem !== "size") return findings;
+    if (kind !== "file" || (seen && seen.problem !== "size")) return findings;
     const bad: ByteRange[] = [];
     const unknown: ByteRange[] = [];
     const { first, end } = layout.filePieces(file);

@@ -13,6 +13,7 @@ class Scene extends TempFolder {
   static async with(
     files: Record<string, number>,
     forms: readonly string[] = ["v1", "v2", "hybrid"],
+    prepare: (scene: Scene) => void = () => {},
   ): Promise<Scene> {
     const scene = new Scene();
     for (const [path, length] of Object.entries(files)) {
@@ -21,11 +22,13 @@ class Scene extends TempFolder {
       const bytes = Uint8Array.from({ length }, (_, i) => i % 251);
       await Deno.writeFile(target, bytes);
     }
+    prepare(scene);
     for (const form of forms) {
       const code = await run([
         "create",
         scene.join("data"),
         `--${form}`,
+        "--symlinks",
         "-l16K",
         "-o",
         scene.join(`${form}.torrent`),
@@ -124,6 +127,37 @@ Deno.test("verify names what is missing, too short, too long, and extra", async 
     "unknown\tdata\tdata/long\t0-9",
     "unknown\tdata\tdata/other\t0-12277",
   ]);
+});
+
+Deno.test("verify knows links and programs", async () => {
+  const links = ["gone", "link", "other", "file"];
+  using scene = await Scene.with({ "a": 5, "b/run": 5 }, FORMS, (scene) => {
+    for (const name of links) Deno.symlinkSync("a", scene.join("data", name));
+    Deno.chmodSync(scene.join("data/b/run"), 0o755);
+  });
+  for (const form of FORMS) {
+    const { code, lines } = await scene.verify(scene.join(`${form}.torrent`));
+    assertEquals([code, lines], [0, ["ok\tdata\t\t"]]);
+  }
+  const torrent = scene.join("hybrid.torrent");
+  Deno.chmodSync(scene.join("data/b/run"), 0o644);
+  const remarked = await scene.verify(torrent);
+  assertEquals([remarked.code, remarked.lines], [0, [
+    "mode\tdata\tdata/b/run\t",
+    "ok\tdata\t\t",
+  ]]);
+  for (const name of links.slice(1)) Deno.removeSync(scene.join("data", name));
+  Deno.removeSync(scene.join("data/gone"));
+  Deno.symlinkSync("./b/../a", scene.join("data/link"));
+  Deno.symlinkSync("b", scene.join("data/other"));
+  Deno.copyFileSync(scene.join("data/a"), scene.join("data/file"));
+  const wrong = await scene.verify(torrent);
+  assertEquals([wrong.code, wrong.lines], [32, [
+    "link\tdata\tdata/file\t",
+    "missing\tdata\tdata/gone\t",
+    "link\tdata\tdata/other\t",
+    "mode\tdata\tdata/b/run\t",
+  ]]);
 });
 
 Deno.test("verify takes what is extra for wrong only if it is told to", async () => {
