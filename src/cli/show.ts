@@ -7,7 +7,7 @@
 import { formatEndpoint } from "../bytes/endpoint.ts";
 import type { Lint } from "../metainfo/lints.ts";
 import { formatMagnet, type Magnet } from "../metainfo/magnet.ts";
-import type { Metainfo } from "../metainfo/metainfo.ts";
+import type { Metainfo, TorrentFile } from "../metainfo/metainfo.ts";
 import type { ScrapeCounts } from "../tracker/tracker.ts";
 import { formatBytes, plural, printable, shownUrl } from "./text.ts";
 import { encodeHex } from "@std/encoding/hex";
@@ -52,12 +52,22 @@ export function describeTorrent(metainfo: Metainfo): string {
   );
   const shown = files.filter(({ kind }) => kind !== "pad");
   lines.push(`${plural(shown.length, "file")}:`);
-  shown.forEach(({ path, length, kind, isExecutable }, i) => {
-    const size = kind === "symlink" ? "link" : formatBytes(length);
-    const name = printable(path.join("/")) + (isExecutable ? " *" : "");
-    lines.push(`${String(i + 1).padStart(5)}  ${size.padStart(10)}  ${name}`);
+  shown.forEach((file, i) => {
+    const size = file.kind === "symlink" ? "link" : formatBytes(file.length);
+    const name = file.path.join("/") + attributesOf(file);
+    lines.push(
+      `${String(i + 1).padStart(5)}  ${size.padStart(10)}  ${printable(name)}`,
+    );
   });
   return lines.map((line) => `${line}\n`).join("");
+}
+
+/** What is said of a file behind its path, as `ls -F` does it. */
+function attributesOf({ kind, target, isExecutable }: TorrentFile): string {
+  if (kind === "symlink") {
+    return target ? ` -> ${target.join("/")}` : " -> nowhere";
+  }
+  return isExecutable ? " *" : "";
 }
 
 /**
@@ -103,10 +113,11 @@ export function torrentRecord(
     nodes: metainfo.nodes.map(formatEndpoint),
     isMultiFile: metainfo.isMultiFile,
     files: metainfo.files.filter(({ kind }) => kind !== "pad")
-      .map(({ path, length, kind, piecesRoot, isExecutable }) => ({
+      .map(({ path, length, kind, target, piecesRoot, isExecutable }) => ({
         path: path.join("/"),
         length,
         kind,
+        ...(kind === "symlink" ? { target: target?.join("/") ?? null } : {}),
         ...(isExecutable ? { isExecutable } : {}),
         ...(piecesRoot ? { piecesRoot: encodeHex(piecesRoot) } : {}),
       })),

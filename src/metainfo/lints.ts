@@ -154,10 +154,20 @@ function lintPieces(metainfo: Metainfo, warn: Warn): void {
       `Of ${bare.length} files the piece layer is missing: it must come from peers`,
     );
   }
-  if (files.some(({ kind }) => kind === "symlink")) {
+  const links = files.filter(({ kind }) => kind === "symlink");
+  const wrong = links.find(({ target }) => !target);
+  if (links.length > 0) {
     warn(
       "symlink",
       "It has symbolic links: some clients make them, others do not",
+    );
+  }
+  if (wrong) {
+    warn(
+      "bad-symlink",
+      `Clients leave out links that lead out of the torrent, or nowhere, such as this: ${
+        wrong.path.slice(1).join("/")
+      }`,
     );
   }
 }

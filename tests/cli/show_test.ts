@@ -1,5 +1,9 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { describeMagnet, describeTorrent } from "../../src/cli/show.ts";
+import {
+  describeMagnet,
+  describeTorrent,
+  torrentRecord,
+} from "../../src/cli/show.ts";
 import { parseMagnet } from "../../src/metainfo/magnet.ts";
 import { makeTorrent, type TorrentRecipe } from "../support/make_torrent.ts";
 
@@ -38,6 +42,34 @@ Deno.test("describeTorrent() says what a torrent holds", () => {
     "    1    68.4 KiB  films/a.mkv",
     "    2         1 B  films/sub/b.srt",
     "    3         0 B  films/empty",
+  ]);
+});
+
+Deno.test("describeTorrent() marks programs, and says where links lead", () => {
+  const link = (...target: string[]) => ({ attr: "l", "symlink path": target });
+  const recipe = {
+    name: "t",
+    files: { "b/run": 5, l: 0, bad: 0 },
+    fileInfo: {
+      "b/run": { attr: "x" },
+      l: link("b", "run"),
+      bad: link("..", "x"),
+    },
+  };
+  assertEquals(described(recipe).slice(-3), [
+    "    1         5 B  t/b/run *",
+    "    2        link  t/l -> t/b/run",
+    "    3        link  t/bad -> nowhere",
+  ]);
+  const { metainfo } = makeTorrent(recipe);
+  const { files } = torrentRecord(metainfo, {
+    lints: [],
+    stands: undefined,
+  }) as { files: unknown[] };
+  assertEquals(files, [
+    { path: "t/b/run", length: 5, kind: "file", isExecutable: true },
+    { path: "t/l", length: 0, kind: "symlink", target: "t/b/run" },
+    { path: "t/bad", length: 0, kind: "symlink", target: null },
   ]);
 });
 

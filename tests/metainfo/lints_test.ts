@@ -32,6 +32,7 @@ function v2(tree: BencodeInput): Uint8Array {
 }
 
 const ROOT = new Uint8Array(32).fill(1);
+const LEAF = { "": { length: 5, "pieces root": ROOT } };
 const INFO = "4:infod6:lengthi0e4:name1:n12:piece lengthi16384e6:pieces0:e";
 
 Deno.test("findLints() finds nothing in a torrent as it should be", () => {
@@ -85,8 +86,11 @@ Deno.test("findLints() finds what makes trouble", async (t) => {
       v2({ a: { "": { length: 20_000, "pieces root": ROOT } } }),
       "no-piece-layer",
     ],
-    [v2({ a: { "": { length: 0, attr: "l" } } }), "symlink"],
-    [v2({ "a:b": { "": { length: 5, "pieces root": ROOT } } }), "windows-name"],
+    [v2({ a: { "": { attr: "l", "symlink path": ["b"] } }, b: LEAF }), [
+      "symlink",
+    ]],
+    [v2({ a: { "": { length: 0, attr: "l" } } }), ["symlink", "bad-symlink"]],
+    [v2({ "a:b": LEAF }), "windows-name"],
   ];
   for (const [bytes, code] of table) {
     await t.step(`${code}`, () => assertEquals(codes(bytes), [code].flat()));
