@@ -106,11 +106,16 @@ class LinkMap {
    * @param row How many links have led here.
    */
   follow(position: number, row = 0): Resolution | undefined {
-    const { rawTarget } = this.#listed[position]!;
+    const { rawPath, rawTarget } = this.#listed[position]!;
     if (!rawTarget || row >= MAX_LINKS_IN_ROW) return undefined;
     if (!this.#followed.has(position)) {
       this.#followed.set(position, undefined);
-      this.#followed.set(position, this.#walk(rawTarget, row));
+      // Some programs write the way from the folder that the link lies in.
+      const fromFolder = [...rawPath.slice(0, -1), ...rawTarget];
+      this.#followed.set(
+        position,
+        this.#walk(rawTarget, row) ?? this.#walk(fromFolder, row),
+      );
     }
     return this.#followed.get(position);
   }

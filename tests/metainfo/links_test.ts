@@ -134,6 +134,13 @@ Deno.test("parseMetainfo() leads links to files by the names that they get", asy
     }],
     ["of two files the first", ["f", "f"], [["l", "f"]], { l: "f" }],
     ["a folder that it lies in", ["d/f"], [["d/l", "d"]], { "d/l": "d" }],
+    ["from its own folder, as macOS frameworks have them", ["d/A/f"], [
+      ["f", "d/now/f"],
+      ["d/now", "A"],
+    ], { f: "d/now/f", "d/now": "d/A" }],
+    ["from the torrent's folder first", ["d/f", "f"], [["d/l", "f"]], {
+      "d/l": "f",
+    }],
     ["up by way of its own folder", ["d/f"], [["d/e/l", "d/f"]], {
       "d/e/l": "d/f",
     }],
