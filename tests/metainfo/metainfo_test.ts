@@ -6,15 +6,10 @@ import {
 import { HASH_LENGTH, hashesEqual, sha1 } from "../../src/bytes/hash.ts";
 import { BencodeError, MetainfoError } from "../../src/errors.ts";
 import {
-  type Metainfo,
   type MetainfoOptions,
   parseInfo,
   parseMetainfo,
 } from "../../src/metainfo/metainfo.ts";
-import verdicts from "../../testdata/torrent_verdicts.json" with {
-  type: "json",
-};
-import { hasCorpora, readCorpus } from "../support/corpora.ts";
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { encodeHex } from "@std/encoding/hex";
 
@@ -55,58 +50,6 @@ function assertRefused(bytes: Uint8Array, field: string, message = ""): void {
   );
   assertEquals(error.field, field);
 }
-
-interface Verdict {
-  file: string;
-  verdict: string;
-  field?: string;
-  infoHash?: string;
-  infoHashV2?: string;
-  files?: number;
-  length?: number;
-  paths?: string[];
-  kinds?: string;
-  private?: boolean;
-}
-
-Deno.test({
-  name: "parseMetainfo() judges the torrents of other projects",
-  ignore: !hasCorpora(),
-  fn() {
-    const torrents = verdicts.torrents as Verdict[];
-    assertEquals(torrents.length, 125);
-    for (const expected of torrents) {
-      const bytes = readCorpus(`torrents/${expected.file}`);
-      let metainfo: Metainfo;
-      try {
-        metainfo = parseMetainfo(bytes);
-      } catch (error) {
-        assertEquals(expected.verdict, "error", expected.file);
-        if (error instanceof BencodeError) {
-          assertEquals(expected.field, undefined, expected.file);
-        } else {
-          assert(error instanceof MetainfoError, expected.file);
-          assertEquals(error.field, expected.field, expected.file);
-        }
-        continue;
-      }
-      const { files, layout, isPrivate } = metainfo;
-      assertEquals("valid", expected.verdict, expected.file);
-      assertEquals(encodeHex(metainfo.infoHash), expected.infoHash);
-      const { infoHashV2 } = metainfo;
-      assertEquals(infoHashV2 && encodeHex(infoHashV2), expected.infoHashV2);
-      assertEquals(files.length, expected.files, expected.file);
-      assertEquals(layout.length, expected.length, expected.file);
-      assertEquals(isPrivate, expected.private ?? false, expected.file);
-      if (expected.paths) {
-        const found = files.map(({ path }) => path.join("/"));
-        assertEquals(found, expected.paths, expected.file);
-      }
-      const kinds = files.map(({ kind }) => kind === "symlink" ? "l" : kind[0]);
-      if (expected.kinds) assertEquals(kinds.join(""), expected.kinds);
-    }
-  },
-});
 
 Deno.test("parseMetainfo() reads what a torrent of one file says", () => {
   const bytes = encodeBencode({

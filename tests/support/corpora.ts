@@ -5,8 +5,15 @@
  * @module
  */
 
-/** Where they lie: beside the checkout, or where the environment says. */
-const CORPORA = new URL("../../../shared/corpora/", import.meta.url);
+import { toFileUrl } from "@std/path";
+
+/** Where the environment says that they lie, or else beside the checkout. */
+function corporaFolder(): URL {
+  const path = Deno.env.get("BTGET_CORPORA");
+  return path
+    ? toFileUrl(`${Deno.realPathSync(path)}/`)
+    : new URL("../../../shared/corpora/", import.meta.url);
+}
 
 /**
  * Whether the collection is there.
@@ -15,10 +22,10 @@ const CORPORA = new URL("../../../shared/corpora/", import.meta.url);
  */
 export function hasCorpora(): boolean {
   try {
-    return Deno.statSync(CORPORA).isDirectory;
+    return Deno.statSync(corporaFolder()).isDirectory;
   } catch {
     // deno-lint-ignore no-console
-    console.log(`SKIPPED: no collection of torrents at ${CORPORA.pathname}`);
+    console.log("SKIPPED: BTGET_CORPORA names no collection of torrents");
     return false;
   }
 }
@@ -30,5 +37,26 @@ export function hasCorpora(): boolean {
  * @returns Its bytes.
  */
 export function readCorpus(path: string): Uint8Array {
-  return Deno.readFileSync(new URL(path, CORPORA));
+  return Deno.readFileSync(new URL(path, corporaFolder()));
+}
+
+/**
+ * A JSON file of the collection.
+ *
+ * @param path Its path in the collection.
+ * @returns What it says; keys such as `num_files` as `numFiles`.
+ */
+export function readVectors<T>(path: string): T {
+  const text = new TextDecoder().decode(readCorpus(path));
+  return JSON.parse(text, (_, value) => {
+    if (typeof value !== "object" || value === null || Array.isArray(value)) {
+      return value;
+    }
+    return Object.fromEntries(
+      Object.entries(value).map(([key, item]) => [
+        key.replace(/_([a-z])/g, (_, letter) => letter.toUpperCase()),
+        item,
+      ]),
+    );
+  }) as T;
 }
