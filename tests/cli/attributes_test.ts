@@ -71,8 +71,8 @@ Deno.test("main.ts makes programs and links, and knows them again", async (t) =>
       assertMatch(first.stderr, /t\/bad is left out: no symbolic link is made/);
       check();
       // What was lost meanwhile is mended without anybody's help.
-      Deno.removeSync(at("a"));
-      Deno.chmodSync(at("bin/run"), text);
+      await Deno.remove(at("a"));
+      await Deno.chmod(at("bin/run"), text);
       const again = await runProgram(scene.args(), { wrapper });
       assertEquals(again.code, 0, again.stderr);
       check();
@@ -82,15 +82,15 @@ Deno.test("main.ts makes programs and links, and knows them again", async (t) =>
 
 Deno.test("main.ts touches nothing that lies in the place of a link", async () => {
   using scene = new Scene(makeAttributes());
-  Deno.mkdirSync(`${scene.downloads}/t`, { recursive: true });
-  Deno.writeTextFileSync(`${scene.downloads}/t/a`, "mine");
+  await Deno.mkdir(`${scene.downloads}/t`, { recursive: true });
+  await Deno.writeTextFile(`${scene.downloads}/t/a`, "mine");
   const { code, stderr } = await runProgram(scene.args());
   assertEquals(code, 13, stderr);
   assertMatch(
     stderr,
     /t\/a is a file, and a symbolic link to bin\/run must go/,
   );
-  assertEquals(Deno.readTextFileSync(`${scene.downloads}/t/a`), "mine");
+  assertEquals(await Deno.readTextFile(`${scene.downloads}/t/a`), "mine");
 });
 
 Deno.test("main.ts does without links and modes where Deno does not permit them", async (t) => {

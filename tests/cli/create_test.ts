@@ -232,9 +232,7 @@ Deno.test("create tells a person what it made, and of links it leaves out", asyn
 
 Deno.test("create keeps links to what is in the torrent, if it is told to", async () => {
   using scene = new Scene();
-  const [name] = [...Deno.readDirSync(scene.join("data"))]
-    .filter(({ isFile }) => isFile).map(({ name }) => name);
-  await Deno.symlink(name!, scene.join("data/link"));
+  await Deno.symlink("a", scene.join("data/link"));
   await Deno.symlink("/etc", scene.join("data/out"));
   for (const form of ["v1", "v2", "hybrid"]) {
     const path = scene.join(`${form}.torrent`);
@@ -246,7 +244,7 @@ Deno.test("create keeps links to what is in the torrent, if it is told to", asyn
     const { files } = parseMetainfo(await Deno.readFile(path));
     const links = files.filter(({ kind }) => kind === "symlink");
     assertEquals(links.map(({ path, target }) => [path, target]), [
-      [["data", "link"], ["data", name!]],
+      [["data", "link"], ["data", "a"]],
     ]);
   }
 });

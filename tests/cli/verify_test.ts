@@ -140,17 +140,16 @@ Deno.test("verify knows links and programs", async () => {
     assertEquals([code, lines], [0, ["ok\tdata\t\t"]]);
   }
   const torrent = scene.join("hybrid.torrent");
-  Deno.chmodSync(scene.join("data/b/run"), 0o644);
+  await Deno.chmod(scene.join("data/b/run"), 0o644);
   const remarked = await scene.verify(torrent);
   assertEquals([remarked.code, remarked.lines], [0, [
     "mode\tdata\tdata/b/run\t",
     "ok\tdata\t\t",
   ]]);
-  for (const name of links.slice(1)) Deno.removeSync(scene.join("data", name));
-  Deno.removeSync(scene.join("data/gone"));
-  Deno.symlinkSync("./b/../a", scene.join("data/link"));
-  Deno.symlinkSync("b", scene.join("data/other"));
-  Deno.copyFileSync(scene.join("data/a"), scene.join("data/file"));
+  for (const name of links) await Deno.remove(scene.join("data", name));
+  await Deno.symlink("./b/../a", scene.join("data/link"));
+  await Deno.symlink("b", scene.join("data/other"));
+  await Deno.copyFile(scene.join("data/a"), scene.join("data/file"));
   const wrong = await scene.verify(torrent);
   assertEquals([wrong.code, wrong.lines], [32, [
     "link\tdata\tdata/file\t",

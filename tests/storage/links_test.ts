@@ -1,5 +1,5 @@
 import { StorageError } from "../../src/errors.ts";
-import { type FilePlace } from "../../src/storage/file_storage.ts";
+import type { FilePlace } from "../../src/storage/file_storage.ts";
 import { Links } from "../../src/storage/links.ts";
 import { TempFolder } from "../support/temp_folder.ts";
 import { assertEquals, assertMatch, assertThrows } from "@std/assert";
