@@ -1,6 +1,7 @@
 /**
- * Hashes the pieces of torrents, for v1 and for v2 in one reading, in workers
- * on every core where that is worth their start.
+ * Hashes the pieces of torrents, for v1 and for v2 in one reading, on every
+ * core: here from the start, and in workers on the other cores as soon as they
+ * run, where that is worth their start.
  *
  * @module
  */
@@ -19,14 +20,17 @@ import { PieceReader } from "./piece_reader.ts";
 import { runWorker, workerCount } from "./workers.ts";
 import { delay } from "@std/async/delay";
 
-/** What is read at a time; many small pieces, or a part of a large one. */
-const PART_LENGTH = 1024 * 1024;
+/**
+ * What is read at a time; many small pieces, or a part of a large one. It stays
+ * in a core's cache until it is hashed; see tests/bench/tools.ts.
+ */
+const PART_LENGTH = 256 * 1024;
 
 /** What a worker takes at a time: little enough that all end together. */
 const RUN_LENGTH = 4 * 1024 * 1024;
 
-/** How long the event loop may be held when there are no workers. */
-const SLICE_MS = 20;
+/** How long the event loop is held: a turn of it costs some milliseconds. */
+const SLICE_MS = 100;
 
 /** What to hash, and room for the hashes; it can be sent to a worker. */
 export interface HashJob {
@@ -273,31 +277,47 @@ export async function hashFiles(
   { onFinished = () => {}, signal }: HashOptions,
 ): Promise<void> {
   signal.throwIfAborted();
-  jobs.forEach((job, i) => {
-    if (job.wasRead.length === 0) onFinished(i);
-  });
+  const told = new Set<number>();
+  const tell = (job: number) => {
+    if (told.has(job)) return;
+    told.add(job);
+    onFinished(job);
+  };
+  const tellFinished = () =>
+    jobs.forEach((job, i) => {
+      if (piecesDone(job) === job.wasRead.length) tell(i);
+    });
+  tellFinished();
   const bytes = jobs.reduce(
     (sum, job) => sum + job.wasRead.length * job.pieceLength,
     0,
   );
-  const count = workerCount(WORKER_URL, bytes);
-  if (count === 0) {
-    let sliceStart = performance.now();
-    for (const finished of hashAll(jobs)) {
-      if (finished !== undefined) onFinished(finished);
-      if (performance.now() - sliceStart < SLICE_MS) continue;
-      await delay(0);
-      signal.throwIfAborted();
-      sliceStart = performance.now();
-    }
-    return;
-  }
   await using tasks = new TaskGroup({ signal });
-  for (let i = 0; i < count; i++) {
-    tasks.spawn((signal) => hashBeside(jobs, { onFinished, signal }));
+  // One core is ours.
+  for (let i = 1; i < workerCount(WORKER_URL, bytes); i++) {
+    tasks.spawn((signal) => hashBeside(jobs, { onFinished: tell, signal }));
   }
-  await tasks.join();
+  await hashHere(jobs, { onFinished: tell, signal: tasks.signal });
+  // Workers may have done the last pieces, and not have said so yet; others may
+  // not have begun: nobody waits for them.
+  tellFinished();
+  if (told.size < jobs.length) await tasks.join();
   signal.throwIfAborted();
+}
+
+/** Hashes until no piece is left, and lets the event loop turn meanwhile. */
+async function hashHere(
+  jobs: readonly HashJob[],
+  { onFinished, signal }: Required<HashOptions>,
+): Promise<void> {
+  let sliceStart = -Infinity;
+  for (const finished of hashAll(jobs)) {
+    if (finished !== undefined) onFinished(finished);
+    if (performance.now() - sliceStart < SLICE_MS) continue;
+    await delay(0);
+    if (signal.aborted) return;
+    sliceStart = performance.now();
+  }
 }
 
 const WORKER_URL = import.meta.resolve("./hash_worker.ts");
