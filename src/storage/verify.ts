@@ -12,6 +12,7 @@ import type { FilePlace } from "./file_storage.ts";
 import { findFiles, isProgram } from "./find_files.ts";
 import { type HashJob, hashJob } from "./hash_files.ts";
 import { isLink } from "./links.ts";
+import { NOWHERE } from "./piece_reader.ts";
 import type { DownloadPlaces } from "./places.ts";
 import { lookAt } from "./safe_folders.ts";
 import { storageError } from "./storage_error.ts";
@@ -73,9 +74,6 @@ export interface Verification {
   /** Where the files lie. */
   readonly places: DownloadPlaces;
 }
-
-/** A path that no file has: what should be there counts as missing. */
-const NOWHERE = "";
 
 /**
  * Looks at the files of a torrent.

@@ -205,6 +205,13 @@ conditionalTest({
       new TextDecoder().decode(wrong.stdout),
       "bad\tdata\tdata/a\t294912-299999\n",
     );
+    await Deno.rename(folder.join("data/a"), folder.join("a"));
+    const missing = await verify();
+    assertEquals(missing.code, MISMATCH, missing.stderr);
+    assertEquals(
+      new TextDecoder().decode(missing.stdout),
+      "missing\tdata\tdata/a\t\n",
+    );
     const edited = await runBinary(
       ["edit", "-", "-o", "-", "--comment", "new"],
       { cwd, stdin: made.stdout },
