@@ -302,6 +302,23 @@ function closestOption(name: string, set: OptionSet): string | undefined {
   const known = names.find((option) => option === elsewhere) ??
     names.find((option) => option.startsWith(name));
   if (known !== undefined) return known;
+  return closestName(name, names);
+}
+
+/**
+ * The word that somebody may have wanted to say.
+ *
+ * @param word What was not understood.
+ * @returns What comes before sources or tools, if it is near that.
+ */
+export function closestSubcommand(word: string): string | undefined {
+  return closestName(word, [...SUBCOMMANDS, ...TOOLS]);
+}
+
+function closestName(
+  name: string,
+  names: readonly string[],
+): string | undefined {
   const closest = closestString(name, names);
   const patience = Math.max(MIN_TYPO_DISTANCE, name.length * TYPO_SHARE);
   return levenshteinDistance(name, closest) <= patience ? closest : undefined;

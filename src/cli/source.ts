@@ -6,6 +6,7 @@
  */
 
 import { httpGet } from "../net/http.ts";
+import { closestSubcommand } from "./options.ts";
 import { shownUrl } from "./text.ts";
 import { delay } from "@std/async/delay";
 import { LimitedBytesTransformStream, toBytes } from "@std/streams";
@@ -190,9 +191,14 @@ function pathError(error: unknown, path: string): unknown {
 
 function missing(path: string): string {
   const scheme = /^[a-z][a-z0-9+.-]*:(?=\/\/)/i.exec(path)?.[0];
-  return scheme === undefined
-    ? `${path} does not exist`
-    : `${path} cannot be read: of URLs only http: and https:, not ${scheme}`;
+  if (scheme !== undefined) {
+    return `${path} cannot be read: of URLs only http: and https:, not ${scheme}`;
+  }
+  const word = /^\w+$/.test(path) ? closestSubcommand(path) : undefined;
+  const suggestion = word === undefined
+    ? ""
+    : `; did you mean 'btget ${word}'?`;
+  return `${path} does not exist${suggestion}`;
 }
 
 async function readStream(

@@ -81,6 +81,8 @@ Deno.test("readSource() says what a path is that is no file", async (t) => {
   await Deno.symlink(folder.join("gone"), folder.join("dangling"));
   const cases: [path: string, code: number, message: RegExp][] = [
     [folder.join("none"), 3, /^\/.*\/none does not exist$/],
+    ["sho", 3, /^sho does not exist; did you mean 'btget show'\?$/],
+    ["film", 3, /^film does not exist$/],
     [folder.join("dangling"), 3, /dangling does not exist$/],
     [folder.path, 15, /^\/.* is a folder, not a torrent$/],
     [`${file}/x`, 15, /cannot be read \(Not a directory/],
