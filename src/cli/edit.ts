@@ -135,6 +135,12 @@ async function edit(command: EditCommand, env: Env): Promise<number> {
   const bytes = await readSource(source, { stdin: env.stdin, signal });
   const before = parseFile(bytes, { source });
   requireOutput({ path, mayOverwrite });
+  const trackers = new Set(["*", ...before.announceTiers.flat()]);
+  for (const url of command.removedTrackers) {
+    if (trackers.has(url) || command.isQuiet) continue;
+    const message = `${url} is none of its trackers`;
+    env.stderr.write(`btget: ${printable(message)}\n`);
+  }
   const edited = editTorrent(bytes, {
     ...command.changes,
     announceTiers: tiersAfter(before, command),

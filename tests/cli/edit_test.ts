@@ -63,6 +63,11 @@ Deno.test("edit changes trackers, and the info hash stays", async () => {
   }
 });
 
+Deno.test("edit says which tracker is not there to be removed", async () => {
+  const { said } = await edited("--remove-tracker", "http://c/,http://a/");
+  assertMatch(said, /^btget: http:\/\/c\/ is none of its trackers\n/);
+});
+
 Deno.test("edit changes web seeds and the comment, and takes them away", async () => {
   const { after } = await edited("-w", "http://w/", "--comment", "new");
   assertEquals([after.webSeeds, after.comment], [["http://w/"], "new"]);
