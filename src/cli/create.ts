@@ -52,13 +52,7 @@ export const CREATE: Tool = {
 async function create(command: CreateCommand, env: Env): Promise<number> {
   const { paths, output, mayOverwrite, isQuiet } = command;
   const creationDate = dateOf(command, env);
-  for (const path of paths) {
-    if (mayRead(path)) continue;
-    throw new SourceError(
-      "denied",
-      `${path} may not be read: run again with --allow-read=${path}`,
-    );
-  }
+  for (const path of paths) requireSource(path);
   if (output !== undefined) requireOutput({ path: output, mayOverwrite });
   const { files, skipped } = findFiles(paths, {
     isExcluded: exclusion(command.exclude),
@@ -97,6 +91,22 @@ async function create(command: CreateCommand, env: Env): Promise<number> {
   // What we make is what we can read.
   report(parseMetainfo(bytes), { command, env });
   return EXIT.done;
+}
+
+function requireSource(path: string): void {
+  if (!mayRead(path)) {
+    throw new SourceError(
+      "denied",
+      `${path} may not be read: run again with --allow-read=${path}`,
+    );
+  }
+  try {
+    Deno.lstatSync(path);
+  } catch (error) {
+    // What else there is will be found when it is read.
+    if (!(error instanceof Deno.errors.NotFound)) return;
+    throw new SourceError("sourceNotFound", `${path} does not exist`);
+  }
 }
 
 function dateOf({ date }: CreateCommand, env: Env): number | undefined {

@@ -100,7 +100,8 @@ export const SHOW: Tool = {
 export async function show(command: ShowCommand, env: Env): Promise<number> {
   const codes: number[] = [];
   await using session = new Session({ listenPorts: [] });
-  for (const source of command.sources) {
+  for (const [i, source] of command.sources.entries()) {
+    if (i > 0 && !command.isJson) env.stdout.write("\n");
     try {
       await showOne(source, { command, env, session });
     } catch (error) {

@@ -69,22 +69,28 @@ export function requireOutput({ path, mayOverwrite }: TorrentOutput): void {
       `${path} may not be written: run again with --allow-write=${path}`,
     );
   }
-  if (mayOverwrite || !exists(path)) return;
+  const found = look(path);
+  if (found?.isDirectory || path.endsWith("/")) {
+    throw new StorageError("exists", {
+      message: `${path} is a folder: name the file to write in it`,
+      path,
+    });
+  }
+  if (mayOverwrite || !found) return;
   throw new StorageError("exists", {
     message: `${path} exists; move it away, or say --allow-overwrite`,
     path,
   });
 }
 
-/** Whether something is there; what may not be looked at is not. */
-function exists(path: string): boolean {
+/** What is there; nothing of what may not be looked at. */
+function look(path: string): Deno.FileInfo | undefined {
   const { state } = Deno.permissions.querySync({ name: "read", path });
-  if (state !== "granted") return false;
+  if (state !== "granted") return undefined;
   try {
-    Deno.lstatSync(path);
-    return true;
+    return Deno.lstatSync(path);
   } catch {
-    return false;
+    return undefined;
   }
 }
 

@@ -249,6 +249,24 @@ Deno.test("create keeps links to what is in the torrent, if it is told to", asyn
   }
 });
 
+Deno.test("create says what is not there, and what is a folder", async () => {
+  using scene = new Scene();
+  const missing = await scene.create(
+    [scene.join("none"), "-o", scene.join("x.torrent")],
+  );
+  assertEquals(missing.code, 3);
+  assertMatch(missing.env.stderr.text, /none does not exist\n$/);
+  for (const out of ["data", "other/"]) {
+    for (const more of [[], ["--allow-overwrite"]]) {
+      const { code, env } = await scene.create(
+        [scene.join("data"), "-o", scene.join(out), ...more],
+      );
+      assertEquals(code, 13);
+      assertMatch(env.stderr.text, /is a folder: name the file to write in/);
+    }
+  }
+});
+
 Deno.test("create does not write over a file unless it is told to", async () => {
   using scene = new Scene();
   const args = [scene.join("data"), "-o", scene.join("x.torrent")];
@@ -281,7 +299,7 @@ Deno.test("create refuses what it cannot do, with a word", async (t) => {
     [[data, "-o", "-", "--seed-time", "1"], 2, /Unknown option --seed-time/],
     [[data, "-o", "-", "--traker", "1"], 2, /did you mean --tracker/],
     [[scene.join("empty"), "-o", "-"], 2, /There are no files/],
-    [[scene.join("no"), "-o", "-"], 17, /no/],
+    [[scene.join("no"), "-o", "-"], 3, /no does not exist/],
   ];
   for (const [args, code, message] of table) {
     await t.step(args.slice(1).join(" "), async () => {
