@@ -100,10 +100,11 @@ export const SHOW: Tool = {
 export async function show(command: ShowCommand, env: Env): Promise<number> {
   const codes: number[] = [];
   await using session = new Session({ listenPorts: [] });
-  for (const [i, source] of command.sources.entries()) {
-    if (i > 0 && !command.isJson) env.stdout.write("\n");
+  let isFirst = true;
+  for (const source of command.sources) {
     try {
-      await showOne(source, { command, env, session });
+      await showOne(source, { command, env, session, isFirst });
+      isFirst = false;
     } catch (error) {
       const message = about(shownSource(source), messageOf(error));
       env.stderr.write(`btget: ${printable(message)}\n`);
@@ -115,10 +116,11 @@ export async function show(command: ShowCommand, env: Env): Promise<number> {
 
 async function showOne(
   source: string,
-  { command, env, session }: {
+  { command, env, session, isFirst }: {
     command: ShowCommand;
     env: Env;
     session: Session;
+    isFirst: boolean;
   },
 ): Promise<void> {
   const { signal } = new AbortController();
@@ -131,6 +133,7 @@ async function showOne(
     : [];
   // What is known is told before anybody is asked.
   if (!command.isJson) {
+    if (!isFirst) env.stdout.write("\n");
     env.stdout.write(
       isMetainfo(torrent)
         ? describeTorrent(torrent) + describeTrouble(torrent, lints)
