@@ -36,6 +36,9 @@ const EXTENSIONS: ReservedBit = { byte: 5, mask: 0x10 };
 /** The DHT (BEP 5). */
 const DHT: ReservedBit = { byte: 7, mask: 0x01 };
 
+/** BitTorrent v2, said with the info hash of v1 (BEP 52, "Upgrade Path"). */
+const V2: ReservedBit = { byte: 7, mask: 0x10 };
+
 /** The fast extension (BEP 6). */
 const FAST: ReservedBit = { byte: 7, mask: 0x04 };
 
@@ -46,14 +49,20 @@ const PEER_ID_AT = 48;
 /**
  * The reserved bytes of our own handshake.
  *
- * @param options Whether we are a node of the DHT.
+ * @param options Whether we are a node of the DHT, and whether we know the
+ * torrent as one of v2 too.
  * @returns Eight bytes: the bits of all that we speak.
  */
 export function ourReserved(
-  options: { isDhtNode?: boolean } = {},
+  options: { isDhtNode?: boolean; supportsV2?: boolean } = {},
 ): Uint8Array {
   const reserved = new Uint8Array(INFO_HASH_AT - RESERVED_AT);
-  const spoken = [EXTENSIONS, FAST, ...(options.isDhtNode ? [DHT] : [])];
+  const spoken = [
+    EXTENSIONS,
+    FAST,
+    ...(options.isDhtNode ? [DHT] : []),
+    ...(options.supportsV2 ? [V2] : []),
+  ];
   for (const { byte, mask } of spoken) reserved[byte]! |= mask;
   return reserved;
 }
@@ -66,6 +75,16 @@ export function ourReserved(
  */
 export function supportsDht(reserved: Uint8Array): boolean {
   return hasBit(reserved, DHT);
+}
+
+/**
+ * Whether somebody knows a hybrid torrent as one of v2 too (BEP 52).
+ *
+ * @param reserved The reserved bytes of its handshake.
+ * @returns Whether it can be answered with the info hash of v2.
+ */
+export function supportsV2(reserved: Uint8Array): boolean {
+  return hasBit(reserved, V2);
 }
 
 /**

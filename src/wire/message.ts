@@ -1,6 +1,6 @@
 /**
  * `Message`: what peers say to each other after the handshake (BEP 3, 5, 6,
- * 10), and its bytes, both ways. Pure.
+ * 10, 52), and its bytes, both ways. Pure.
  *
  * A frame is a length of four bytes, big-endian, and a payload of that length:
  * the message's id and its fields. A frame without payload is a keep-alive.
@@ -10,6 +10,14 @@
 
 import { ProtocolError } from "../errors.ts";
 import { type Block, BLOCK_LENGTH, MAX_PIECES } from "../metainfo/layout.ts";
+import {
+  decodeHashes,
+  decodeHashRange,
+  HASH_RANGE_LENGTH,
+  type HashRange,
+  MAX_HASHES_LENGTH,
+  writeHashRange,
+} from "./hash_range.ts";
 
 /** A message between peers, its fields in the words of the BEPs. */
 export type Message =
@@ -29,9 +37,12 @@ export type Message =
   | { type: "have_none" }
   | { type: "reject_request"; index: number; begin: number; length: number }
   | { type: "allowed_fast"; index: number }
-  | { type: "extended"; id: number; payload: Uint8Array };
+  | { type: "extended"; id: number; payload: Uint8Array }
+  | { type: "hash_request" } & HashRange
+  | { type: "hashes"; hashes: Uint8Array } & HashRange
+  | { type: "hash_reject" } & HashRange;
 
-/** The ids of BEP 3, 5, 6 and 10. */
+/** The ids of BEP 3, 5, 6, 10 and 52. */
 const ID = {
   choke: 0,
   unchoke: 1,
@@ -49,6 +60,9 @@ const ID = {
   reject_request: 16,
   allowed_fast: 17,
   extended: 20,
+  hash_request: 21,
+  hashes: 22,
+  hash_reject: 23,
 } as const;
 
 const KNOWN_IDS: ReadonlySet<number> = new Set(Object.values(ID));
@@ -135,6 +149,14 @@ export function payloadLengths(
       return { min: 3, max: 3 };
     case ID.extended:
       return { min: EXTENDED_HEADER_LENGTH, max: MAX_EXTENDED_LENGTH };
+    case ID.hash_request:
+    case ID.hash_reject:
+      return { min: 1 + HASH_RANGE_LENGTH, max: 1 + HASH_RANGE_LENGTH };
+    case ID.hashes:
+      return {
+        min: 1 + HASH_RANGE_LENGTH,
+        max: 1 + HASH_RANGE_LENGTH + MAX_HASHES_LENGTH,
+      };
     default:
       return { min: 1, max: MAX_UNKNOWN_LENGTH };
   }
@@ -143,10 +165,11 @@ export function payloadLengths(
 /**
  * Reads the payload of a message.
  *
- * @param payload The bytes after the length prefix; the block, bitfield or
- * payload of the result is a view into them.
+ * @param payload The bytes after the length prefix; the block, bitfield,
+ * payload, root or hashes of the result are views into them.
  * @returns The message.
- * @throws {ProtocolError} If the id is unknown or the payload too short.
+ * @throws {ProtocolError} If the id is unknown, the payload too short, or what
+ * it says of its own length untrue.
  */
 export function decodeMessage(payload: Uint8Array): Message {
   if (payload.length === 0) return { type: "keep_alive" };
@@ -207,6 +230,12 @@ export function decodeMessage(payload: Uint8Array): Message {
         id: fields.getUint8(0),
         payload: payload.subarray(EXTENDED_HEADER_LENGTH),
       };
+    case ID.hash_request:
+      return { type: "hash_request", ...decodeHashRange(payload.subarray(1)) };
+    case ID.hashes:
+      return { type: "hashes", ...decodeHashes(payload.subarray(1)) };
+    case ID.hash_reject:
+      return { type: "hash_reject", ...decodeHashRange(payload.subarray(1)) };
     default:
       throw new ProtocolError(`Cannot decode message ${id}: unknown id`);
   }
@@ -270,6 +299,11 @@ export function frameLength(message: Message): number {
       return PREFIX_LENGTH + 3;
     case "extended":
       return PREFIX_LENGTH + EXTENDED_HEADER_LENGTH + message.payload.length;
+    case "hash_request":
+    case "hash_reject":
+      return PREFIX_LENGTH + 1 + HASH_RANGE_LENGTH;
+    case "hashes":
+      return PREFIX_LENGTH + 1 + HASH_RANGE_LENGTH + message.hashes.length;
     default:
       message satisfies never;
       throw new TypeError("Cannot measure a message without a type");
@@ -344,6 +378,13 @@ function writePayload(
     case "extended":
       bytes[at + 1] = message.id;
       bytes.set(message.payload, at + EXTENDED_HEADER_LENGTH);
+      return;
+    case "hash_request":
+    case "hash_reject":
+      return writeHashRange(message, bytes.subarray(at + 1));
+    case "hashes":
+      writeHashRange(message, bytes.subarray(at + 1));
+      bytes.set(message.hashes, at + 1 + HASH_RANGE_LENGTH);
       return;
     default:
       message satisfies never;

@@ -71,7 +71,7 @@ export class MessageDecoder {
    *
    * @param chunk The bytes.
    * @returns The messages that they complete. Until the next push their blocks,
-   * bitfields and payloads are views into `chunk` or into the decoder.
+   * bitfields, payloads and hashes are views into `chunk` or into the decoder.
    * @throws {ProtocolError} If a length is not one its message can have.
    */
   push(chunk: Uint8Array): Message[] {

@@ -2,6 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { concat } from "@std/bytes/concat";
 import { encodeHex } from "@std/encoding/hex";
 import { ProtocolError } from "../../src/errors.ts";
+import { type HashRange, uncleCount } from "../../src/wire/hash_range.ts";
 import { encodeMessages, type Message } from "../../src/wire/message.ts";
 import { MessageDecoder } from "../../src/wire/message_stream.ts";
 import { cut } from "../support/chunks.ts";
@@ -19,6 +20,16 @@ function below(limit: number, random: Random): number {
 function drawNumber(random: Random): number {
   const edges = [0, 1, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff];
   return random() < 0.2 ? edges[below(5, random)]! : below(1 << 20, random);
+}
+
+function drawRange(random: Random): HashRange {
+  return {
+    piecesRoot: randomBytes(32, random),
+    baseLayer: drawNumber(random),
+    index: drawNumber(random),
+    length: drawNumber(random),
+    proofLayers: drawNumber(random),
+  };
 }
 
 function drawMessage(random: Random, pieces: number): Message {
@@ -50,13 +61,37 @@ function drawMessage(random: Random, pieces: number): Message {
       id: below(256, random),
       payload: bytes(below(40, random)),
     }),
+    () => ({ type: "hash_request", ...drawRange(random) }),
+    () => {
+      const range = { ...drawRange(random), length: 2 ** below(4, random) };
+      const proofLayers = below(6, random);
+      const count = range.length + uncleCount({ ...range, proofLayers });
+      return {
+        type: "hashes",
+        ...range,
+        proofLayers,
+        hashes: bytes(count * 32),
+      };
+    },
+    () => ({ type: "hash_reject", ...drawRange(random) }),
   ];
   return kinds[below(kinds.length, random)]!();
 }
 
-/** The ids of BEP 3, 5, 6 and 10. */
+/** The ids of BEP 3, 5, 6, 10 and 52. */
 function isKnown(id: number): boolean {
-  return id < 10 || (id >= 13 && id <= 17) || id === 20;
+  return id < 10 || (id >= 13 && id <= 17) || (id >= 20 && id <= 23);
+}
+
+/** Whether a payload is one of hashes that are not as many as it says. */
+function miscounts(payload: Uint8Array): boolean {
+  if (payload[0] !== 22) return false;
+  const view = new DataView(payload.buffer, payload.byteOffset);
+  const [length, proofLayers] = [view.getUint32(41), view.getUint32(45)];
+  if (length === 0 || (length & (length - 1)) !== 0) return true;
+  const layers = 31 - Math.clz32(length);
+  const uncles = Math.max(0, proofLayers - layers + 1);
+  return payload.length !== 49 + 32 * (length + uncles);
 }
 
 /** A frame whose id we do not know. */
@@ -105,6 +140,9 @@ function read(bytes: Uint8Array, pieces: number): Reading {
     16: [13, 13],
     17: [5, 5],
     20: [2, 1 << 16],
+    21: [49, 49],
+    22: [49, 49 + 32 * (512 + 53)],
+    23: [49, 49],
   };
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const frames: Reading["frames"] = [];
@@ -119,6 +157,9 @@ function read(bytes: Uint8Array, pieces: number): Reading {
       if (length < min || length > max) return { frames, wrongAt: at + 5 };
     }
     if (end > bytes.length) break;
+    if (length > 0 && miscounts(bytes.subarray(at + 4, end))) {
+      return { frames, wrongAt: end };
+    }
     if (length === 0 || isKnown(bytes[at + 4]!)) {
       frames.push({ hex: encodeHex(bytes.subarray(at, end)), end });
     }
@@ -130,7 +171,8 @@ function read(bytes: Uint8Array, pieces: number): Reading {
 /**
  * Whatever bytes arrive, in whatever chunks, `push()` yields the messages that
  * are in them, or throws `ProtocolError` in the chunk that brings the first
- * wrong length and id, and nothing else; and what it yielded holds until the
+ * wrong length and id or ends hashes that are not as many as they say, and
+ * nothing else; and what it yielded holds until the
  * next push.
  */
 Deno.test("MessageDecoder.push() reads the same whatever the chunks", () => {

@@ -5,6 +5,7 @@
  */
 
 import { decodeHex } from "@std/encoding/hex";
+import type { HashRange } from "../../src/wire/hash_range.ts";
 import type { Message } from "../../src/wire/message.ts";
 
 /** A row of `messages`. */
@@ -21,8 +22,12 @@ export interface MessageRow {
   port?: number;
   /** See `index`. */
   id?: number;
-  /** Its block, bitfield or payload, in hex. */
+  /** Its block, bitfield, payload or hashes, in hex. */
   bytes?: string;
+  /** The root of a range of hashes, in hex. */
+  root?: string;
+  /** Its base layer, index, length and proof layers. */
+  range?: number[];
 }
 
 /**
@@ -59,5 +64,16 @@ export function messageOf(row: MessageRow): Message {
       return { type: "port", port };
     case "extended":
       return { type: "extended", id, payload: bytes };
+    case "hash_request":
+    case "hash_reject":
+      return { type, ...rangeOf(row) } as Message;
+    case "hashes":
+      return { type: "hashes", ...rangeOf(row), hashes: bytes };
   }
+}
+
+function rangeOf({ root = "", range = [] }: MessageRow): HashRange {
+  const [baseLayer = -1, index = -1, length = -1, proofLayers = -1] = range;
+  const piecesRoot = decodeHex(root);
+  return { piecesRoot, baseLayer, index, length, proofLayers };
 }

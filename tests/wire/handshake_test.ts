@@ -8,6 +8,7 @@ import {
   ourReserved,
   supportsExtensions,
   supportsFast,
+  supportsV2,
 } from "../../src/wire/handshake.ts";
 import vectors from "../../testdata/wire_vectors.json" with { type: "json" };
 
@@ -81,4 +82,11 @@ Deno.test("supportsFast() and supportsExtensions() look at one bit each", async 
       assertEquals(supportsExtensions(decodeHex(hex)), extensions);
     });
   }
+});
+
+Deno.test("ourReserved() says that we know a torrent as one of v2 too", () => {
+  const reserved = ourReserved({ supportsV2: true });
+  assertEquals(encodeHex(reserved), "0000000000100014");
+  assertEquals(supportsV2(reserved), true);
+  assertEquals(supportsV2(ourReserved({ isDhtNode: true })), false);
 });

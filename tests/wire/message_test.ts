@@ -88,7 +88,27 @@ Deno.test("decodeMessage() rejects a payload that is too short", () => {
 });
 
 Deno.test("decodeMessage() rejects an id that it does not know", () => {
-  const known = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 13, 14, 15, 16, 17, 20];
+  const known = [
+    0,
+    1,
+    2,
+    3,
+    4,
+    5,
+    6,
+    7,
+    8,
+    9,
+    13,
+    14,
+    15,
+    16,
+    17,
+    20,
+    21,
+    22,
+    23,
+  ];
   for (let id = 0; id < 256; id++) {
     assertEquals(isKnownId(id), known.includes(id));
     if (known.includes(id)) continue;
@@ -120,7 +140,10 @@ Deno.test("payloadLengths() allows what the BEPs say", async (t) => {
     [17, "allowed_fast", "5..5"],
     [20, "extended", "2..65536"],
     [10, "unknown", "1..1048576"],
-    [21, "unknown", "1..1048576"],
+    [21, "hash_request", "49..49"],
+    [22, "hashes", "49..18129"],
+    [23, "hash_reject", "49..49"],
+    [24, "unknown", "1..1048576"],
     [255, "unknown", "1..1048576"],
   ];
   for (const [id, name, range] of table) {
