@@ -141,10 +141,10 @@ export function magnetRecord(
   magnet: Magnet,
   stands: readonly Stand[] | undefined,
 ): unknown {
-  const { infoHash, infoHashV2 } = magnet;
+  const { hasV1, infoHash, infoHashV2 } = magnet;
   return {
     name: magnet.name ?? null,
-    infoHash: encodeHex(infoHash),
+    infoHash: hasV1 ? encodeHex(infoHash) : null,
     infoHashV2: infoHashV2 ? encodeHex(infoHashV2) : null,
     magnet: formatMagnet(magnet),
     trackers: magnet.announceTiers,
@@ -189,7 +189,8 @@ function shownMagnet(metainfo: Metainfo): string {
 export function describeMagnet(magnet: Magnet): string {
   const facts: [label: string, value: string | undefined][] = [
     ["Name", magnet.name],
-    ["Info hash", encodeHex(magnet.infoHash)],
+    ["Info hash", magnet.hasV1 ? encodeHex(magnet.infoHash) : undefined],
+    ["Info hash v2", magnet.infoHashV2 && encodeHex(magnet.infoHashV2)],
     ...magnet.announceTiers.map((tier, i): [string, string] => [
       `Tracker tier ${i + 1}`,
       tier.map(shownUrl).join(" "),

@@ -13,7 +13,7 @@ import {
   formatEndpoint,
   parseEndpoint,
 } from "../bytes/endpoint.ts";
-import { hashesEqual } from "../bytes/hash.ts";
+import { HASH_LENGTH, hashesEqual, sha1, sha256 } from "../bytes/hash.ts";
 import { MagnetError, MetainfoError } from "../errors.ts";
 import {
   MAX_FILES,
@@ -37,9 +37,14 @@ export interface FileRange {
 
 /** A magnet link. */
 export interface Magnet {
-  /** The SHA-1 of the info dictionary: the torrent's identity. */
+  /**
+   * The torrent's identity, 20 bytes: the SHA-1 of the info dictionary, or as
+   * much of the SHA-256 if the link has that alone.
+   */
   readonly infoHash: Uint8Array;
-  /** The SHA-256 of the info dictionary (BEP 52), if the link has it too. */
+  /** Whether the info hash is the SHA-1, of torrents for v1. */
+  readonly hasV1: boolean;
+  /** The SHA-256 of the info dictionary (BEP 52), if the link has it. */
   readonly infoHashV2: Uint8Array | undefined;
   /** What to call the torrent until more is known; whoever shows it escapes it. */
   readonly name: string | undefined;
@@ -99,7 +104,10 @@ export function parseMagnet(text: string): Magnet {
   }
   const link = text.trim();
   const bare = parseInfoHash(link);
-  if (bare) return magnetOf(bare, new Parameters(""));
+  if (bare) {
+    const hashes = { infoHash: bare, hasV1: true, infoHashV2: undefined };
+    return magnetOf(hashes, new Parameters(""));
+  }
   const query = /^magnet:\/{0,3}\?(.*)$/is.exec(link)?.[1];
   if (query === undefined) {
     throw new MagnetError("it", "does not begin with 'magnet:?'");
@@ -108,12 +116,14 @@ export function parseMagnet(text: string): Magnet {
   return magnetOf(exactTopic(parameters), parameters);
 }
 
-function magnetOf(infoHash: Uint8Array, parameters: Parameters): Magnet {
+/** What a link names. */
+type Topic = Pick<Magnet, "infoHash" | "hasV1" | "infoHashV2">;
+
+function magnetOf(topic: Topic, parameters: Parameters): Magnet {
   const name = [...(parameters.texts("dn")[0] ?? "").trim()]
     .slice(0, MAX_NAME_LENGTH).join("").trim();
   return {
-    infoHash,
-    infoHashV2: topics(parameters, BTMH, parseInfoHashV2),
+    ...topic,
     name: name || undefined,
     announceTiers: distinct(parameters.values("tr"), MAX_TRACKERS)
       .map((url) => [url]),
@@ -125,39 +135,50 @@ function magnetOf(infoHash: Uint8Array, parameters: Parameters): Magnet {
   };
 }
 
-/** The info hash of the link. */
-function exactTopic(parameters: Parameters): Uint8Array {
+/** The info hashes of the link. */
+function exactTopic(parameters: Parameters): Topic {
   if (parameters.isBroken("xt")) {
     throw new MagnetError("xt", "has a '%' without two hex digits after it");
   }
-  const infoHash = topics(parameters, BTIH, parseInfoHash);
-  if (infoHash) return infoHash;
-  if (topics(parameters, BTMH, parseInfoHashV2)) {
-    throw new MagnetError(
-      "xt",
-      "names a BitTorrent v2 hash only, and links of that kind cannot be used yet",
-    );
+  const infoHash = topics(parameters, {
+    kind: BTIH,
+    parse: parseInfoHash,
+    problem: "has a hash of the wrong length or alphabet",
+  });
+  const infoHashV2 = topics(parameters, {
+    kind: BTMH,
+    parse: parseInfoHashV2,
+    problem: "has a multihash that is no SHA-256 ('1220' and 64 hex digits)",
+  });
+  if (infoHash) return { infoHash, hasV1: true, infoHashV2 };
+  if (infoHashV2) {
+    const truncated = infoHashV2.slice(0, HASH_LENGTH);
+    return { infoHash: truncated, hasV1: false, infoHashV2 };
   }
   const isKey = parameters.values("xs")
     .some((source) => /^urn:btpk:/i.test(source));
   throw isKey
     ? new MagnetError("xs", "names a public key (BEP 46), which cannot be used")
-    : new MagnetError("xt", "is missing: no info hash ('urn:btih:')");
+    : new MagnetError(
+      "xt",
+      "is missing: no info hash ('urn:btih:' or 'urn:btmh:')",
+    );
 }
 
 /** The one hash that all topics of a kind agree on. */
 function topics(
   parameters: Parameters,
-  kind: RegExp,
-  parse: (text: string) => Uint8Array | undefined,
+  { kind, parse, problem }: {
+    kind: RegExp;
+    parse: (text: string) => Uint8Array | undefined;
+    problem: string;
+  },
 ): Uint8Array | undefined {
   let found: Uint8Array | undefined;
   for (const topic of parameters.values("xt")) {
     if (!kind.test(topic)) continue;
     const hash = parse(topic.slice("urn:btxh:".length));
-    if (!hash) {
-      throw new MagnetError("xt", "has a hash of the wrong length or alphabet");
-    }
+    if (!hash) throw new MagnetError("xt", problem);
     if (found && !hashesEqual(found, hash)) {
       throw new MagnetError("xt", "names two different torrents");
     }
@@ -275,10 +296,6 @@ function percentDecode(text: string): string | undefined {
 /** What can go into a link: a {@linkcode Metainfo}, a {@linkcode Magnet}. */
 export type MagnetParts =
   & Pick<Magnet, "infoHash">
-  & {
-    /** Whether the info hash is one of v1; it is if not given. */
-    readonly hasV1?: boolean;
-  }
   & { readonly [Key in keyof Magnet]?: Magnet[Key] | undefined };
 
 /**
@@ -329,10 +346,11 @@ export function metainfoOf(
   options: MetainfoOptions = {},
 ): Metainfo {
   const info = parseInfo(infoBytes, options);
-  const [v2, wantedV2] = [info.infoHashV2, magnet.infoHashV2];
+  const { hasV1, infoHash, infoHashV2 } = magnet;
+  // Both, as far as they are named: a SHA-1 can be forged.
   if (
-    !hashesEqual(info.infoHash, magnet.infoHash) ||
-    (v2 && wantedV2 && !hashesEqual(v2, wantedV2))
+    (hasV1 && !hashesEqual(sha1(infoBytes), infoHash)) ||
+    (infoHashV2 && !hashesEqual(sha256(infoBytes), infoHashV2))
   ) {
     throw new MetainfoError("info", "is not the one that the link names");
   }

@@ -21,7 +21,7 @@
  * @module
  */
 
-import { hashesEqual, sha1 } from "../bytes/hash.ts";
+import { hashesEqual, sha1, sha256, SHA256_LENGTH } from "../bytes/hash.ts";
 import {
   MAX_METADATA_LENGTH,
   METADATA_PIECE_LENGTH,
@@ -58,7 +58,7 @@ export interface MetadataHandler<Peer> {
 
 /** What a fetcher is made of. */
 export interface MetadataFetcherOptions<Peer> {
-  /** The SHA-1 of the metadata. */
+  /** The SHA-1 of the metadata, or its whole SHA-256 (BEP 52). */
   infoHash: Uint8Array;
   /** Who hears of it. */
   handler: MetadataHandler<Peer>;
@@ -205,7 +205,10 @@ export class MetadataFetcher<Peer extends object> {
 
   #judge(group: MetadataGroup<Peer>, attempt: MetadataAttempt<Peer>): void {
     const bytes = attempt.join();
-    if (!hashesEqual(sha1(bytes), this.#infoHash)) {
+    const digest = this.#infoHash.length === SHA256_LENGTH
+      ? sha256(bytes)
+      : sha1(bytes);
+    if (!hashesEqual(digest, this.#infoHash)) {
       const [giver, ...others] = attempt.givers;
       if (others.length > 0) return group.doubt(attempt);
       group.end(attempt);

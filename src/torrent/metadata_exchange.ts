@@ -17,7 +17,7 @@ import { MetadataServer } from "./metadata_server.ts";
 
 /** What an exchange is made of. */
 export interface MetadataExchangeOptions {
-  /** The SHA-1 of the metadata. */
+  /** The SHA-1 of the metadata, or its whole SHA-256 (BEP 52). */
   infoHash: Uint8Array;
   /** The metadata, if it is here. */
   metadata: Uint8Array | undefined;

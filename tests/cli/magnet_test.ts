@@ -152,7 +152,7 @@ Deno.test("main.ts ends with 27 when a link cannot be used", async (t) => {
   const links: [link: string, why: RegExp][] = [
     ["magnet:?dn=x", /xt/],
     ["magnet:?xt=urn:btih:0123", /xt/],
-    ["magnet:?xt=urn:btmh:1220" + "0".repeat(64), /v2/],
+    ["magnet:?xt=urn:btmh:1114" + "0".repeat(40), /multihash/],
     ["magnet:", /magnet:\?/],
   ];
   for (const [link, why] of links) {

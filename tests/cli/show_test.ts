@@ -121,6 +121,11 @@ Deno.test("describeMagnet() says what a link says, without secrets or harm", () 
       "&tr=http://user:secret@h/announce?passkey=secret" +
       "&tr=udp://h:80&ws=http://w/x&x.pe=192.0.2.1:6881&x.pe=%5b::1%5d:80",
   );
+  const v2 = `${hash}000000000000000000000000`;
+  assertEquals(
+    describeMagnet(parseMagnet(`magnet:?xt=urn:btmh:1220${v2}`)),
+    `Info hash v2: ${v2}\n`,
+  );
   const lines = describeMagnet(link).trimEnd().split("\n");
   for (const line of lines) assert(!/secret|[\p{Cc}]/u.test(line), line);
   assertEquals(lines.filter((line) => !line.includes("announce")), [

@@ -28,7 +28,7 @@ function saidBy(magnet: Magnet): Record<string, unknown> {
   const { infoHash, infoHashV2, name, fileSelection } = magnet;
   const list = (texts: string[]) => texts.length > 0 ? texts : undefined;
   return {
-    v1: encodeHex(infoHash),
+    v1: magnet.hasV1 ? encodeHex(infoHash) : undefined,
     v2: infoHashV2 && encodeHex(infoHashV2),
     name,
     trackers: list(magnet.announceTiers.flat()),
