@@ -32,6 +32,11 @@ export interface OpenConnection {
   readonly connection: Connection;
   /** What the other end said. */
   readonly theirs: Handshake;
+  /**
+   * The torrent that the answer named: of a hybrid one perhaps by its other
+   * info hash (BEP 52).
+   */
+  readonly infoHash: Uint8Array;
 }
 
 /** Options for {@linkcode openConnection}. */
@@ -40,6 +45,11 @@ export interface OpenOptions {
   dial: Dialer;
   /** What we say. */
   ours: Handshake;
+  /**
+   * The info hash of v2 that a hybrid torrent has too: by answering with it
+   * the peer makes the connection one of v2 (BEP 52, "Upgrade Path").
+   */
+  upgrade?: Uint8Array | undefined;
   /** The peer id that a tracker promised, if any. */
   expectedPeerId?: Uint8Array | undefined;
   /** Gives up. */
@@ -60,7 +70,7 @@ export async function openConnection(
   endpoint: Endpoint,
   options: OpenOptions,
 ): Promise<OpenConnection> {
-  const { dial, ours, expectedPeerId, signal } = options;
+  const { dial, ours, upgrade, expectedPeerId, signal } = options;
   const connection = await withDeadline(
     (signal) => dial(endpoint, { signal }),
     { signal, timeoutMs: DIAL_TIMEOUT_MS },
@@ -68,7 +78,10 @@ export async function openConnection(
   return await shake(connection, signal, async () => {
     await connection.write(encodeHandshake(ours));
     const theirs = await readHandshake(connection);
-    if (!hashesEqual(theirs.infoHash, ours.infoHash)) {
+    if (
+      !hashesEqual(theirs.infoHash, ours.infoHash) &&
+      !(upgrade && hashesEqual(theirs.infoHash, upgrade))
+    ) {
       throw new ProtocolError("The peer answered for another torrent");
     }
     if (hashesEqual(theirs.peerId, ours.peerId)) {
@@ -77,7 +90,7 @@ export async function openConnection(
     if (expectedPeerId && !hashesEqual(theirs.peerId, expectedPeerId)) {
       throw new ProtocolError("The peer is not the one the tracker named");
     }
-    return theirs;
+    return { theirs, infoHash: theirs.infoHash };
   });
 }
 
@@ -86,10 +99,10 @@ export interface AcceptOptions {
   /**
    * Finds what we say to somebody who asks for a torrent.
    *
-   * @param infoHash The torrent that is asked for.
+   * @param theirs What was said to us, with the torrent that is asked for.
    * @returns Our handshake, or `undefined` if we do not have that torrent.
    */
-  answer: (infoHash: Uint8Array) => Handshake | undefined;
+  answer: (theirs: Handshake) => Handshake | undefined;
   /** Gives up. */
   signal: AbortSignal;
 }
@@ -110,14 +123,14 @@ export async function acceptConnection(
 ): Promise<OpenConnection> {
   return await shake(connection, signal, async () => {
     const theirs = await readHandshake(connection);
-    const ours = answer(theirs.infoHash);
+    const ours = answer(theirs);
     if (!ours) throw new ProtocolError("The peer wants an unknown torrent");
     // Our own outgoing end learns of it by this answer, so it comes first.
     await connection.write(encodeHandshake(ours));
     if (hashesEqual(theirs.peerId, ours.peerId)) {
       throw new SelfConnectionError("The address is our own");
     }
-    return theirs;
+    return { theirs, infoHash: ours.infoHash };
   });
 }
 
@@ -129,11 +142,11 @@ async function readHandshake(connection: Connection): Promise<Handshake> {
 async function shake(
   connection: Connection,
   signal: AbortSignal,
-  exchange: () => Promise<Handshake>,
+  exchange: () => Promise<Omit<OpenConnection, "connection">>,
 ): Promise<OpenConnection> {
   const close = () => connection.close();
   try {
-    const theirs = await withDeadline(async (signal) => {
+    const agreed = await withDeadline(async (signal) => {
       signal.throwIfAborted();
       signal.addEventListener("abort", close);
       try {
@@ -142,7 +155,7 @@ async function shake(
         signal.removeEventListener("abort", close);
       }
     }, { signal, timeoutMs: HANDSHAKE_TIMEOUT_MS });
-    return { connection, theirs };
+    return { connection, ...agreed };
   } catch (error) {
     close();
     throw error;

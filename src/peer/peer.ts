@@ -68,6 +68,8 @@ export interface PeerOptions {
   peerId: Uint8Array;
   /** What both sides said that they speak, beyond BEP 3. */
   reserved: Uint8Array;
+  /** Whether both sides have named the torrent by its info hash of v2. */
+  isV2?: boolean;
   /** The number of pieces of the torrent, if it is known. */
   pieceCount: number | undefined;
   /** Whether the peer connected to us, rather than we to it. */
@@ -92,6 +94,8 @@ export class Peer {
   readonly supportsExtensions: boolean;
   /** Whether both sides are nodes of the DHT (BEP 5). */
   readonly supportsDht: boolean;
+  /** Whether the peer can be asked for hashes (BEP 52). */
+  readonly supportsHashes: boolean;
   /** When the connection was opened, in milliseconds. */
   readonly connectedAt: number = performance.now();
 
@@ -117,6 +121,7 @@ export class Peer {
     this.#decoder = new MessageDecoder(options.pieceCount);
     this.supportsExtensions = supportsExtensions(options.reserved);
     this.supportsDht = supportsDht(options.reserved);
+    this.supportsHashes = options.isV2 ?? false;
     this.state = new PeerState(options.pieceCount, {
       supportsFast: supportsFast(options.reserved),
     });

@@ -40,10 +40,13 @@ export interface Candidate {
   readonly source: PeerSource;
   /** The peer id that a tracker promised, if any. */
   readonly peerId: Uint8Array | undefined;
+  /** Whether it was named as a peer of the swarm of v2 (BEP 52). */
+  readonly isV2: boolean;
 }
 
 interface Entry extends Candidate {
   source: PeerSource;
+  isV2: boolean;
   /** Whether it goes for good as soon as it is idle. */
   isForgotten: boolean;
   state: "idle" | "dialling" | "connected";
@@ -166,12 +169,17 @@ export class PeerList {
    * Somebody names a candidate.
    *
    * @param endpoint Where it listens.
-   * @param options Who names it, and the peer id promised.
+   * @param options Who names it, the peer id promised, and whether it is of
+   * the swarm of v2.
    * @returns Whether it is news.
    */
   add(
     endpoint: Endpoint,
-    options: { source: PeerSource; peerId?: Uint8Array | undefined },
+    options: {
+      source: PeerSource;
+      peerId?: Uint8Array | undefined;
+      isV2?: boolean;
+    },
   ): boolean {
     const key = formatEndpoint(endpoint);
     if (this.#own.has(key) || this.isBanned(endpoint)) return false;
@@ -182,6 +190,7 @@ export class PeerList {
       const most = isStranger ? Infinity : MAX_FAILURES - 1;
       known.failures = Math.min(known.failures, most);
       known.isForgotten = false;
+      known.isV2 ||= options.isV2 ?? false;
       known.source = TRUSTED.find((source) =>
         source === options.source || source === known.source
       ) ?? known.source;
@@ -196,6 +205,7 @@ export class PeerList {
       endpoint,
       source: options.source,
       peerId: options.peerId,
+      isV2: options.isV2 ?? false,
       isForgotten: false,
       state: "idle",
       failures: 0,
@@ -252,6 +262,7 @@ export class PeerList {
         endpoint,
         source: "incoming",
         peerId: undefined,
+        isV2: false,
         isForgotten: false,
         state: "connected",
         failures: 0,

@@ -16,19 +16,17 @@ import type { Peer } from "../peer/peer.ts";
 import { PeerList, type PeerSource } from "../policy/peer_list.ts";
 import { PeerExchange, type PexNeighbour } from "../policy/pex.ts";
 import { TaskGroup } from "../task_group.ts";
-import {
-  type AnnounceOutcome,
-  Announcer,
-  type TransferTotals,
-} from "../tracker/announcer.ts";
+import type { AnnounceOutcome, TransferTotals } from "../tracker/announcer.ts";
 import { clientName } from "../wire/client_name.ts";
 import { EXTENSION_HANDSHAKE_ID } from "../wire/extension_handshake.ts";
+import { type WireHashes, wireHashesOf } from "../wire/handshake.ts";
 import type { Message } from "../wire/message.ts";
 import { encodePexMessage, PEX_FLAG, UT_PEX } from "../wire/ut_pex.ts";
+import { Announcers } from "./announcers.ts";
 import type { TorrentEvent } from "./events.ts";
 import { OUR_EXTENSIONS, ourHandshake } from "./introduction.ts";
 import type { DhtPart, TransferLimits, TransferServices } from "./options.ts";
-import { Swarm } from "./swarm.ts";
+import { Swarm, type SwarmIdentity } from "./swarm.ts";
 import { delay } from "@std/async/delay";
 
 /**
@@ -62,8 +60,8 @@ export interface ContactsHandler {
 
 /** What contacts are made of. */
 export interface ContactsOptions {
-  /** The torrent. */
-  infoHash: Uint8Array;
+  /** The info hashes of the torrent, as far as they are known. */
+  hashes: WireHashes;
   /** What the torrent is, if that is known. */
   metainfo: Metainfo | undefined;
   /** Nodes of the DHT that the torrent names. */
@@ -89,7 +87,7 @@ export class Contacts {
   /** Who could be dialled. */
   readonly candidates: PeerList = new PeerList({ random: Math.random });
   /** What keeps the trackers informed. */
-  readonly announcer: Announcer;
+  readonly announcer: Announcers;
 
   readonly #options: ContactsOptions;
   readonly #exchange: PeerExchange<Peer>;
@@ -107,12 +105,12 @@ export class Contacts {
    * @param options Whom to ask, and who hears of it.
    */
   constructor(options: ContactsOptions) {
-    const { infoHash, limits, services, handler } = options;
+    const { hashes, limits, services, handler } = options;
     this.#options = options;
     this.swarm = new Swarm({
       candidates: this.candidates,
       dial: services.dial,
-      handshake: ourHandshake(infoHash, services),
+      identity: this.#identity(hashes),
       pieceCount: options.metainfo?.layout.pieceCount,
       maxPeers: limits.maxPeers,
       seats: services.seats,
@@ -128,13 +126,13 @@ export class Contacts {
     const isPrivate = options.metainfo?.isPrivate ?? false;
     if (isPrivate) this.#withdrawn.abort();
     this.#exchange = new PeerExchange({ isPrivate, describe: neighbourOf });
-    this.announcer = new Announcer({
+    this.announcer = new Announcers({
+      hashes,
       tiers: limits.trackers,
       others: limits.extraTrackers,
       isPrivate,
       slots: services.announceSlots,
       identity: {
-        infoHash,
         peerId: services.peerId,
         port: services.port ?? NO_PORT,
         key: services.trackerKey,
@@ -142,11 +140,16 @@ export class Contacts {
       totals: options.totals,
       wantsPeers: () => this.swarm.peers.size < limits.maxPeers,
       handler: {
-        onAnnounce: (outcome) => this.#onAnnounce(outcome),
+        onAnnounce: (outcome, isV2) => this.#onAnnounce(outcome, isV2),
         onSwitch: () => this.#onSwitch(),
       },
       random: Math.random,
     });
+  }
+
+  #identity(hashes: WireHashes): SwarmIdentity {
+    const handshake = ourHandshake(hashes, this.#options.services);
+    return { handshake, hashes };
   }
 
   /** The connected peers; to be read only. */
@@ -196,7 +199,8 @@ export class Contacts {
    * @param metainfo The torrent.
    */
   learn(metainfo: Metainfo): void {
-    this.swarm.learn(metainfo.layout.pieceCount);
+    const { pieceCount } = metainfo.layout;
+    this.swarm.learn(pieceCount, this.#identity(wireHashesOf(metainfo)));
     if (metainfo.isPrivate) this.#withdraw();
   }
 
@@ -218,12 +222,19 @@ export class Contacts {
    *
    * @param endpoints Where they listen.
    * @param source Who names them.
+   * @param isV2 Whether they are of the swarm of v2, as far as is known.
    */
-  add(endpoints: Iterable<Endpoint>, source: PeerSource): void {
+  add(
+    endpoints: Iterable<Endpoint>,
+    source: PeerSource,
+    isV2 = false,
+  ): void {
     if (
       this.#withdrawn.signal.aborted && BEYOND_TRACKERS.includes(source)
     ) return;
-    for (const endpoint of endpoints) this.candidates.add(endpoint, { source });
+    for (const endpoint of endpoints) {
+      this.candidates.add(endpoint, { source, isV2 });
+    }
     this.swarm.candidatesAdded();
   }
 
@@ -263,25 +274,35 @@ export class Contacts {
       signal: AbortSignal.any([signal, withdrawn]),
     });
     if (withdrawn.aborted) return;
-    const { infoHash, nodes, services, isSeed } = this.#options;
-    const { dht, lsd, port } = services;
-    using _announced = lsd?.()?.announce(infoHash);
+    const { hashes, nodes, services } = this.#options;
+    const { dht, lsd } = services;
+    using announced = new DisposableStack();
     const part = this.#dht = dht?.();
-    if (part) {
-      for (const node of nodes) part.node.addNode(node);
-      const announcer = new DhtAnnouncer({
-        node: part.node,
-        infoHash,
-        port: () => port,
-        isSeed,
-        handler: { onPeers: (peers) => this.add(peers, "dht") },
-        random: Math.random,
-      });
+    for (const node of nodes) part?.node.addNode(node);
+    for (const infoHash of [hashes.v1, hashes.v2]) {
+      if (!infoHash) continue;
+      const nearby = lsd?.()?.announce(infoHash);
+      if (nearby) announced.use(nearby);
+      if (!part) continue;
+      const announcer = this.#dhtAnnouncer(part, infoHash);
       tasks.spawn((signal) => announcer.run({ signal }));
       tasks.spawn((signal) => this.#hurry(announcer, signal));
     }
     tasks.spawn((signal) => this.#exchangePeers(signal));
     await tasks.join();
+  }
+
+  #dhtAnnouncer({ node }: DhtPart, infoHash: Uint8Array): DhtAnnouncer {
+    const { hashes, services: { port }, isSeed } = this.#options;
+    const isV2 = infoHash === hashes.v2;
+    return new DhtAnnouncer({
+      node,
+      infoHash,
+      port: () => port,
+      isSeed,
+      handler: { onPeers: (peers) => this.add(peers, "dht", isV2) },
+      random: Math.random,
+    });
   }
 
   async #hurry(announcer: DhtAnnouncer, signal: AbortSignal): Promise<void> {
@@ -367,10 +388,12 @@ export class Contacts {
     for (const peer of this.swarm.peers) peer.close(reason);
   }
 
-  #onAnnounce(outcome: AnnounceOutcome): void {
+  #onAnnounce(outcome: AnnounceOutcome, isV2: boolean): void {
     const { tracker } = outcome;
-    const { emit } = this.#options;
+    const { emit, hashes } = this.#options;
     if (outcome.type === "failed") {
+      // A tracker that knows the torrent by the other info hash alone is fine.
+      if (isV2 && hashes.v1) return;
       const { message } = outcome.error;
       this.#trackerError = message;
       return emit({ type: "tracker_failed", tracker, message });
@@ -382,7 +405,7 @@ export class Contacts {
       this.candidates.seenAt({ hostname: externalAddress, port });
     }
     for (const { endpoint, peerId } of peers) {
-      this.candidates.add(endpoint, { source: "tracker", peerId });
+      this.candidates.add(endpoint, { source: "tracker", peerId, isV2 });
     }
     this.swarm.candidatesAdded();
     emit({ type: "tracker_answered", tracker, peers: peers.length });

@@ -15,7 +15,12 @@ import {
   EXTENSION_HANDSHAKE_ID,
   type ExtensionHandshake,
 } from "../wire/extension_handshake.ts";
-import { type Handshake, ourReserved } from "../wire/handshake.ts";
+import {
+  type Handshake,
+  ourReserved,
+  supportsV2,
+  type WireHashes,
+} from "../wire/handshake.ts";
 import type { Message } from "../wire/message.ts";
 import type { TransferServices } from "./options.ts";
 import { MAX_REQUESTS } from "./upload.ts";
@@ -24,18 +29,38 @@ import { MAX_REQUESTS } from "./upload.ts";
 const MAX_HAVES = 10_000;
 
 /**
- * What we say when we shake hands.
+ * What we say when we dial.
  *
- * @param infoHash The torrent.
+ * @param hashes The torrent. If it is a hybrid one, it is named by its info
+ * hash of v1, and that we know the other is said too (BEP 52).
  * @param services Who we are.
  * @returns The handshake.
  */
 export function ourHandshake(
-  infoHash: Uint8Array,
+  { v1, v2 }: WireHashes,
   { peerId, dht }: TransferServices,
 ): Handshake {
-  const reserved = ourReserved({ isDhtNode: dht !== undefined });
-  return { infoHash, peerId, reserved };
+  const reserved = ourReserved({
+    isDhtNode: dht !== undefined,
+    supportsV2: v1 !== undefined && v2 !== undefined,
+  });
+  return { infoHash: (v1 ?? v2)!, peerId, reserved };
+}
+
+/**
+ * What we answer when somebody else dials.
+ *
+ * @param theirs What was said to us: for this torrent.
+ * @param options What we would say, and the info hashes of the torrent.
+ * @returns The handshake: with the info hash that was named, or that of v2 if
+ * both know it (BEP 52, "Upgrade Path").
+ */
+export function ourAnswer(
+  theirs: Handshake,
+  { ours, hashes }: { ours: Handshake; hashes: WireHashes },
+): Handshake {
+  const isUpgraded = hashes.v2 && supportsV2(theirs.reserved);
+  return { ...ours, infoHash: isUpgraded ? hashes.v2 : theirs.infoHash };
 }
 
 /** The ids under which we take the messages of extensions (BEP 10). */

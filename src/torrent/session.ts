@@ -4,7 +4,7 @@
  * @module
  */
 
-import { createPeerId } from "../bytes/hash.ts";
+import { createPeerId, hashesEqual } from "../bytes/hash.ts";
 import type { Endpoint } from "../bytes/endpoint.ts";
 import { DhtNode } from "../dht/dht_node.ts";
 import { NetworkError, ProtocolError, SelfConnectionError } from "../errors.ts";
@@ -19,6 +19,7 @@ import { acceptConnection } from "../peer/connect.ts";
 import { ConnectionBudget } from "../policy/connection_budget.ts";
 import { TokenBucket } from "../policy/token_bucket.ts";
 import { TaskGroup } from "../task_group.ts";
+import { wireHashesOf } from "../wire/handshake.ts";
 import { AnnounceSlots } from "../tracker/announce_slots.ts";
 import { UdpTrackerClient } from "../tracker/udp_tracker_client.ts";
 import type { DhtPart } from "./options.ts";
@@ -63,7 +64,7 @@ export class Session implements AsyncDisposable {
   });
   readonly #peerId = createPeerId(crypto.getRandomValues(new Uint8Array(12)));
   readonly #trackerKey = encodeHex(crypto.getRandomValues(new Uint8Array(4)));
-  readonly #torrents = new Map<string, Torrent>();
+  readonly #torrents = new Set<Torrent>();
   readonly #listener: TcpListener | undefined;
   readonly #announceSlots = new AnnounceSlots();
   readonly #connections: ConnectionBudget<string>;
@@ -135,8 +136,11 @@ export class Session implements AsyncDisposable {
     source: Metainfo | Magnet,
     options: TorrentOptions,
   ): Torrent | undefined {
+    const { v1, v2 } = wireHashesOf(source);
+    if ([v1, v2].some((hash) => hash && this.#torrentOf(hash))) {
+      return undefined;
+    }
     const key = encodeHex(source.infoHash);
-    if (this.#torrents.has(key)) return undefined;
     const dht = isPrivate(source) ? undefined : this.#dhtOptions;
     const torrent = new Torrent(source, {
       ...options,
@@ -158,7 +162,7 @@ export class Session implements AsyncDisposable {
         },
       },
     });
-    this.#torrents.set(key, torrent);
+    this.#torrents.add(torrent);
     return torrent;
   }
 
@@ -198,11 +202,21 @@ export class Session implements AsyncDisposable {
       port,
       handler: {
         onPeer: (infoHash, endpoint) =>
-          this.#torrents.get(encodeHex(infoHash))?.foundNearby(endpoint),
+          this.#torrentOf(infoHash)?.foundNearby(endpoint, infoHash),
       },
     });
     this.#tasks.spawn((signal) => lsd.run({ signal }));
     return this.#lsd = lsd;
+  }
+
+  /** The torrent that somebody means; a hybrid one has two info hashes. */
+  #torrentOf(infoHash: Uint8Array): Torrent | undefined {
+    for (const torrent of this.#torrents) {
+      const { v1, v2 } = torrent.hashes;
+      const isIt = [v1, v2].some((own) => own && hashesEqual(own, infoHash));
+      if (isIt) return torrent;
+    }
+    return undefined;
   }
 
   async #listen(listener: TcpListener, signal: AbortSignal): Promise<void> {
@@ -228,11 +242,10 @@ export class Session implements AsyncDisposable {
   async #welcome(connection: Connection, signal: AbortSignal): Promise<void> {
     try {
       const open = await acceptConnection(connection, {
-        answer: (infoHash) =>
-          this.#torrents.get(encodeHex(infoHash))?.handshake,
+        answer: (theirs) => this.#torrentOf(theirs.infoHash)?.answer(theirs),
         signal,
       });
-      this.#torrents.get(encodeHex(open.theirs.infoHash))!.accept(open);
+      this.#torrentOf(open.theirs.infoHash)!.accept(open);
     } catch (error) {
       // A stranger who does not behave is no news.
       if (

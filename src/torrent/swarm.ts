@@ -13,7 +13,7 @@ import { type OpenConnection, openConnection } from "../peer/connect.ts";
 import { Peer } from "../peer/peer.ts";
 import type { Candidate, PeerList } from "../policy/peer_list.ts";
 import { TaskGroup } from "../task_group.ts";
-import type { Handshake } from "../wire/handshake.ts";
+import type { Handshake, WireHashes } from "../wire/handshake.ts";
 import type { Message } from "../wire/message.ts";
 import { delay } from "@std/async/delay";
 
@@ -67,14 +67,22 @@ export interface Seats {
   close(): void;
 }
 
+/** What we say of ourselves and of the torrent. */
+export interface SwarmIdentity {
+  /** What we say when we dial. */
+  handshake: Handshake;
+  /** The info hashes of the torrent, as far as they are known. */
+  hashes: WireHashes;
+}
+
 /** What a swarm is made of. */
 export interface SwarmOptions {
   /** Who could be dialled. */
   candidates: PeerList;
   /** What opens connections. */
   dial: Dialer;
-  /** What we say of ourselves. */
-  handshake: Handshake;
+  /** Who we are. */
+  identity: SwarmIdentity;
   /** The number of pieces of the torrent, if it is known. */
   pieceCount: number | undefined;
   /** How many peers may be connected. */
@@ -89,6 +97,7 @@ export interface SwarmOptions {
 export class Swarm {
   readonly #options: SwarmOptions;
   readonly #peers = new Set<Peer>();
+  #identity: SwarmIdentity;
   #pieceCount: number | undefined;
   #tasks: TaskGroup | undefined;
   #dialling = 0;
@@ -102,6 +111,7 @@ export class Swarm {
    */
   constructor(options: SwarmOptions) {
     this.#options = options;
+    this.#identity = options.identity;
     this.#pieceCount = options.pieceCount;
   }
 
@@ -121,12 +131,14 @@ export class Swarm {
   }
 
   /**
-   * The number of pieces is known now. Who has said what is not true of so many
-   * has to go.
+   * What the torrent is is known now. Who has said what is not true of so many
+   * pieces has to go.
    *
    * @param pieceCount The number of pieces.
+   * @param identity The same as before, or with one more info hash.
    */
-  learn(pieceCount: number): void {
+  learn(pieceCount: number, identity: SwarmIdentity): void {
+    this.#identity = identity;
     this.#pieceCount = pieceCount;
     for (const peer of this.#peers) {
       try {
@@ -229,15 +241,17 @@ export class Swarm {
   }
 
   async #dial(
-    { endpoint, peerId }: Candidate,
+    { endpoint, peerId, isV2 }: Candidate,
     signal: AbortSignal,
   ): Promise<void> {
-    const { candidates, dial, handler, handshake, seats } = this.#options;
+    const { candidates, dial, handler, seats } = this.#options;
+    const { handshake, hashes: { v2 } } = this.#identity;
     let open: OpenConnection;
     try {
       open = await openConnection(endpoint, {
         dial,
-        ours: handshake,
+        ours: isV2 && v2 ? { ...handshake, infoHash: v2 } : handshake,
+        upgrade: v2,
         expectedPeerId: peerId,
         signal,
       });
@@ -262,15 +276,17 @@ export class Swarm {
   }
 
   async #live(
-    { connection, theirs }: OpenConnection,
+    { connection, theirs, infoHash }: OpenConnection,
     { isIncoming, signal }: { isIncoming: boolean; signal: AbortSignal },
   ): Promise<void> {
-    const { candidates, handler, handshake } = this.#options;
+    const { candidates, handler } = this.#options;
+    const { handshake, hashes } = this.#identity;
     const endpoint = connection.remote;
     const peer = new Peer({
       connection,
       peerId: theirs.peerId,
       reserved: handshake.reserved.map((bits, i) => bits & theirs.reserved[i]!),
+      isV2: hashes.v2 !== undefined && hashesEqual(infoHash, hashes.v2),
       pieceCount: this.#pieceCount,
       isIncoming,
     });
@@ -327,7 +343,7 @@ export class Swarm {
         young.endpoint.hostname === old.endpoint.hostname;
     }
     if (old.isIncoming === young.isIncoming) return false;
-    const { peerId } = this.#options.handshake;
+    const { peerId } = this.#identity.handshake;
     return young.isIncoming === isLess(peerId, young.peerId);
   }
 

@@ -12,6 +12,7 @@
  */
 
 import type { Endpoint } from "../bytes/endpoint.ts";
+import { hashesEqual } from "../bytes/hash.ts";
 import { StorageError } from "../errors.ts";
 import { type Magnet, metainfoOf } from "../metainfo/magnet.ts";
 import type { Metainfo } from "../metainfo/metainfo.ts";
@@ -21,7 +22,11 @@ import type { Peer } from "../peer/peer.ts";
 import type { DownloadPlaces } from "../storage/places.ts";
 import { TaskGroup } from "../task_group.ts";
 import { EXTENSION_HANDSHAKE_ID } from "../wire/extension_handshake.ts";
-import type { Handshake } from "../wire/handshake.ts";
+import {
+  type Handshake,
+  type WireHashes,
+  wireHashesOf,
+} from "../wire/handshake.ts";
 import type { Message } from "../wire/message.ts";
 import { UT_PEX } from "../wire/ut_pex.ts";
 import { Contacts, type ContactsHandler } from "./contacts.ts";
@@ -30,6 +35,7 @@ import { Finding } from "./finding.ts";
 import {
   introduce,
   OUR_EXTENSIONS,
+  ourAnswer,
   ourHandshake,
   tell,
   tellHave,
@@ -69,14 +75,13 @@ export interface TorrentOptions extends TransferLimits, FileRights {
 
 /** One torrent of a session. */
 export class Torrent implements ContactsHandler {
-  /** The SHA-1 of the info dictionary. */
+  /** The info hash by which it was asked for: 20 bytes. */
   readonly infoHash: Uint8Array;
   /** What happens, for one reader. */
   readonly events: ReadableStream<TorrentEvent>;
-  /** What we say when we shake hands for this torrent. */
-  readonly handshake: Handshake;
 
   readonly #magnet: Magnet | undefined;
+  #hashes: WireHashes;
   readonly #options: TorrentOptions;
   readonly #services: TransferServices;
   readonly #contacts: Contacts;
@@ -102,7 +107,7 @@ export class Torrent implements ContactsHandler {
   ) {
     const metainfo = "infoBytes" in source ? source : undefined;
     this.infoHash = source.infoHash;
-    this.handshake = ourHandshake(source.infoHash, options.services);
+    this.#hashes = wireHashesOf(source);
     this.#magnet = "infoBytes" in source ? undefined : source;
     this.#metainfo = metainfo;
     this.#options = options;
@@ -112,7 +117,7 @@ export class Torrent implements ContactsHandler {
       { highWaterMark: MAX_WAITING_EVENTS },
     );
     this.#contacts = new Contacts({
-      infoHash: this.infoHash,
+      hashes: this.#hashes,
       metainfo,
       limits: options,
       services: options.services,
@@ -123,7 +128,7 @@ export class Torrent implements ContactsHandler {
       emit: (event) => this.#emit(event),
     });
     this.#metadata = new MetadataExchange({
-      infoHash: this.infoHash,
+      infoHash: source.hasV1 ? source.infoHash : source.infoHashV2!,
       metadata: metainfo?.infoBytes,
       onLiar: (peer) => this.#contacts.ban(peer),
     });
@@ -132,6 +137,11 @@ export class Torrent implements ContactsHandler {
   /** What the torrent is, once that is known. */
   get metainfo(): Metainfo | undefined {
     return this.#metainfo;
+  }
+
+  /** The info hashes under which peers know it, as far as we know them. */
+  get hashes(): WireHashes {
+    return this.#hashes;
   }
 
   /** What to call it, as far as is known; strangers chose it. */
@@ -190,9 +200,23 @@ export class Torrent implements ContactsHandler {
    * Somebody in the local network takes part in the torrent.
    *
    * @param endpoint Where it listens.
+   * @param infoHash By which info hash it knows the torrent.
    */
-  foundNearby(endpoint: Endpoint): void {
-    this.#contacts.add([endpoint], "lsd");
+  foundNearby(endpoint: Endpoint, infoHash: Uint8Array): void {
+    const { v2 } = this.#hashes;
+    const isV2 = v2 !== undefined && hashesEqual(v2, infoHash);
+    this.#contacts.add([endpoint], "lsd", isV2);
+  }
+
+  /**
+   * What we say to somebody who has dialled us for this torrent.
+   *
+   * @param theirs What it said.
+   * @returns Our handshake.
+   */
+  answer(theirs: Handshake): Handshake {
+    const ours = ourHandshake(this.#hashes, this.#services);
+    return ourAnswer(theirs, { ours, hashes: this.#hashes });
   }
 
   /**
@@ -334,6 +358,7 @@ export class Torrent implements ContactsHandler {
     tasks.signal.throwIfAborted();
     const metainfo = metainfoOf(this.#magnet!, bytes!, names ? { names } : {});
     this.#metainfo = metainfo;
+    this.#hashes = wireHashesOf(metainfo);
     this.#contacts.learn(metainfo);
     for (const peer of this.#contacts.peers) {
       tell(peer, {

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { hashesEqual } from "../bytes/hash.ts";
+import { HASH_LENGTH, hashesEqual } from "../bytes/hash.ts";
 import { ProtocolError } from "../errors.ts";
 
 /** The length of a handshake in bytes. */
@@ -19,6 +19,33 @@ export interface Handshake {
   readonly peerId: Uint8Array;
   /** Eight bytes of flags; bits without a meaning to us are ignored. */
   readonly reserved: Uint8Array;
+}
+
+/** The info hashes under which a torrent is known to peers, 20 bytes each. */
+export interface WireHashes {
+  /** The SHA-1 of the info dictionary, of torrents for v1. */
+  readonly v1: Uint8Array | undefined;
+  /** As much of its SHA-256, of torrents for v2 (BEP 52). */
+  readonly v2: Uint8Array | undefined;
+}
+
+/**
+ * The info hashes of a torrent, as peers name them.
+ *
+ * @param source The torrent, or a link to it.
+ * @returns Those that are known; at least one.
+ */
+export function wireHashesOf(
+  { infoHash, infoHashV2, hasV1 }: {
+    infoHash: Uint8Array;
+    infoHashV2: Uint8Array | undefined;
+    hasV1: boolean;
+  },
+): WireHashes {
+  return {
+    v1: hasV1 ? infoHash : undefined,
+    v2: infoHashV2?.slice(0, HASH_LENGTH),
+  };
 }
 
 /** 19, then the name of the protocol. */

@@ -74,15 +74,16 @@ Deno.test("openConnection() and acceptConnection() learn of each other", async (
         signal: never,
       }),
       acceptConnection(theirs, {
-        answer: (infoHash) => {
-          asked.push(infoHash);
+        answer: (theirs) => {
+          asked.push(theirs.infoHash);
           return THEIRS;
         },
         signal: never,
       }),
     ]);
-    assertEquals(opened, { connection: ours, theirs: THEIRS });
-    assertEquals(accepted, { connection: theirs, theirs: OURS });
+    const { infoHash } = THEIRS;
+    assertEquals(opened, { connection: ours, theirs: THEIRS, infoHash });
+    assertEquals(accepted, { connection: theirs, theirs: OURS, infoHash });
     assertEquals(asked, [OURS.infoHash]);
     assert(!ours.isClosed && !theirs.isClosed);
   }
@@ -289,6 +290,35 @@ Deno.test("openConnection() rejects an answer for another torrent", async () => 
     "another torrent",
   );
   assert(ours.isClosed);
+});
+
+Deno.test("openConnection() takes the other info hash of a hybrid torrent for an answer", async () => {
+  const upgrade = handshakeOf(2, 20);
+  const options = { upgrade: upgrade.infoHash };
+  for (const theirs of [upgrade, THEIRS]) {
+    const [ours, other] = memoryConnections();
+    await other.write(encodeHandshake(theirs));
+    const { infoHash } = await WAYS["openConnection()"]!(ours, options);
+    assertEquals(infoHash, theirs.infoHash);
+  }
+  const [ours, other] = memoryConnections();
+  await other.write(encodeHandshake(handshakeOf(3, 20)));
+  await assertRejects(
+    () => WAYS["openConnection()"]!(ours, options),
+    ProtocolError,
+    "another torrent",
+  );
+});
+
+Deno.test("acceptConnection() tells which info hash it has answered with", async () => {
+  const [ours, theirs] = memoryConnections();
+  await theirs.write(encodeHandshake(handshakeOf(1, 20)));
+  const answer = handshakeOf(2, 10);
+  const opened = await WAYS["acceptConnection()"]!(ours, {
+    answer: () => answer,
+  });
+  assertEquals(opened.infoHash, answer.infoHash);
+  assertEquals(opened.theirs.infoHash, handshakeOf(1, 20).infoHash);
 });
 
 Deno.test("openConnection() rejects a peer that is not the one promised", async () => {

@@ -530,3 +530,16 @@ Deno.test("PeerList gives up soon whom strangers name, and for good", () => {
     assertEquals(list.next(now)?.endpoint, endpoint);
   }
 });
+
+Deno.test("PeerList.add() remembers who is of the swarm of v2, whoever says so", () => {
+  const list = new PeerList({ random: () => 0 });
+  const [a, b] = [1, 2].map((port) => ({ hostname: "192.0.2.1", port }));
+  list.add(a!, { source: "tracker" });
+  list.add(b!, { source: "tracker" });
+  list.add(b!, { source: "dht", isV2: true });
+  list.add(b!, { source: "tracker" });
+  assertEquals(
+    [list.next(0), list.next(0)].map((candidate) => candidate?.isV2),
+    [false, true],
+  );
+});

@@ -16,6 +16,8 @@ import type {
 export class FakeDht {
   /** Every search, the oldest first. */
   readonly searches: GetPeersOptions[] = [];
+  /** The torrent of every search. */
+  readonly infoHashes: Uint8Array[] = [];
   /** Every node that somebody named. */
   readonly named: Endpoint[] = [];
   readonly #peers: readonly Endpoint[];
@@ -32,16 +34,17 @@ export class FakeDht {
   /**
    * Finds whom it was made with.
    *
-   * @param _infoHash The torrent.
+   * @param infoHash The torrent.
    * @param options Whether to announce, and what gives up.
    * @yields {Endpoint[]} All of them.
    * @returns That somebody has answered.
    */
   async *getPeers(
-    _infoHash: Uint8Array,
+    infoHash: Uint8Array,
     options: GetPeersOptions,
   ): AsyncGenerator<Endpoint[], LookupOutcome, undefined> {
     this.searches.push(options);
+    this.infoHashes.push(infoHash);
     if (this.#peers.length > 0) yield await Promise.resolve([...this.#peers]);
     return { answers: 1, announcedTo: 0 };
   }

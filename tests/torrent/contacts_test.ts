@@ -6,7 +6,12 @@ import type { Metainfo } from "../../src/metainfo/metainfo.ts";
 import { AnnounceSlots } from "../../src/tracker/announce_slots.ts";
 import { Contacts } from "../../src/torrent/contacts.ts";
 import { OUR_EXTENSIONS } from "../../src/torrent/introduction.ts";
-import { encodeHandshake, ourReserved } from "../../src/wire/handshake.ts";
+import {
+  encodeHandshake,
+  ourReserved,
+  type WireHashes,
+  wireHashesOf,
+} from "../../src/wire/handshake.ts";
 import { encodeMessages, type Message } from "../../src/wire/message.ts";
 import { MessageDecoder } from "../../src/wire/message_stream.ts";
 import {
@@ -17,6 +22,7 @@ import {
 import { FakeDht } from "../support/fake_dht.ts";
 import { FakeTime } from "../support/fake_time.ts";
 import { makeTorrent } from "../support/make_torrent.ts";
+import { makeForm } from "../support/make_form.ts";
 import {
   type MemoryConnection,
   memoryConnections,
@@ -89,15 +95,23 @@ class Scene implements AsyncDisposable {
   readonly #stop = new AbortController();
   readonly #running: Promise<void>;
 
-  constructor({ dht, metainfo, port = 6881, users = [], isDhtNode = true }: {
+  constructor({
+    dht,
+    metainfo,
+    hashes = wireHashesOf(PUBLIC),
+    port = 6881,
+    users = [],
+    isDhtNode = true,
+  }: {
     dht: FakeDht;
     metainfo?: Metainfo;
+    hashes?: WireHashes;
     port?: number | undefined;
     users?: number[];
     isDhtNode?: boolean;
   }) {
     this.contacts = new Contacts({
-      infoHash: PUBLIC.infoHash,
+      hashes,
       metainfo,
       nodes: [at(7)],
       isSeed: () => this.isSeed,
@@ -166,6 +180,15 @@ Deno.test("Contacts asks the DHT, tells it the port, and dials whom it names", a
   assertEquals(others, []);
   // The torrent has named a node.
   assertEquals(dht.named, [at(7)]);
+});
+
+Deno.test("Contacts asks the DHT for both swarms of a hybrid torrent", async () => {
+  const { metainfo } = makeForm({ form: "hybrid", files: { a: 5 } });
+  const dht = new FakeDht();
+  const hashes = wireHashesOf(metainfo);
+  await using scene = new Scene({ dht, metainfo, hashes });
+  await scene.time.advance(1000);
+  assertEquals(dht.infoHashes, [hashes.v1, hashes.v2]);
 });
 
 Deno.test("Contacts is no peer for the DHT when nobody can connect to it", async () => {

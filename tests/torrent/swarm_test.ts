@@ -3,14 +3,21 @@ import type { Peer } from "../../src/peer/peer.ts";
 import { PeerList } from "../../src/policy/peer_list.ts";
 import { Swarm } from "../../src/torrent/swarm.ts";
 import {
+  decodeHandshake,
   encodeHandshake,
   type Handshake,
   ourReserved,
 } from "../../src/wire/handshake.ts";
 import { FakeTime } from "../support/fake_time.ts";
-import { memoryConnections } from "../support/memory_connection.ts";
+import {
+  type MemoryConnection,
+  memoryConnections,
+} from "../support/memory_connection.ts";
 
 const INFO_HASH = new Uint8Array(20).fill(1);
+
+/** The other info hash, as if the torrent were a hybrid one. */
+const V2_HASH = new Uint8Array(20).fill(2);
 
 function handshakeOf(id: number): Handshake {
   return {
@@ -24,6 +31,10 @@ function handshakeOf(id: number): Handshake {
 class Scene implements AsyncDisposable {
   readonly candidates = new PeerList({ random: () => 0 });
   readonly swarm: Swarm;
+  /** Peers that answer with another info hash. */
+  readonly answers = new Map<number, Uint8Array>();
+  /** The other ends of connections to who was dialled. */
+  readonly dialled = new Map<number, MemoryConnection>();
   /** Who came and who went, as `+9in -9in`. */
   story = "";
   readonly #stop = new AbortController();
@@ -42,10 +53,16 @@ class Scene implements AsyncDisposable {
       // Whoever is dialled is the peer of that number.
       dial: async (remote) => {
         const [ours, theirs] = memoryConnections({ remote });
-        await theirs.write(encodeHandshake(handshakeOf(remote.port)));
+        const infoHash = this.answers.get(remote.port) ?? INFO_HASH;
+        const handshake = { ...handshakeOf(remote.port), infoHash };
+        await theirs.write(encodeHandshake(handshake));
+        this.dialled.set(remote.port, theirs);
         return ours;
       },
-      handshake: handshakeOf(5),
+      identity: {
+        handshake: handshakeOf(5),
+        hashes: { v1: INFO_HASH, v2: V2_HASH },
+      },
       pieceCount: 9,
       maxPeers,
       seats: {
@@ -65,9 +82,9 @@ class Scene implements AsyncDisposable {
     this.#running = this.swarm.run({ signal: this.#stop.signal });
   }
 
-  async dial(id: number): Promise<void> {
+  async dial(id: number, { isV2 = false } = {}): Promise<void> {
     const endpoint = { hostname: "127.0.0.9", port: id };
-    this.candidates.add(endpoint, { source: "tracker" });
+    this.candidates.add(endpoint, { source: "tracker", isV2 });
     this.swarm.candidatesAdded();
     await this.time.advance(100);
   }
@@ -75,7 +92,9 @@ class Scene implements AsyncDisposable {
   async accept(id: number, hostname = "127.0.0.9"): Promise<void> {
     const remote = { hostname, port: this.#port++ };
     const [connection] = memoryConnections({ remote });
-    this.swarm.accept({ connection, theirs: handshakeOf(id) });
+    const theirs = handshakeOf(id);
+    const { infoHash } = theirs;
+    this.swarm.accept({ connection, theirs, infoHash });
     await this.time.settle();
     await this.time.settle();
   }
@@ -143,6 +162,34 @@ Deno.test("Swarm lets who is silent make room for who knocks", async () => {
   assert(scene.swarm.peers.has(interested!));
   assert(scene.swarm.peers.has(hasPiece!));
   assertMatch(scene.story, /^(?=.*-10in )(?=.*\+37in )(?!.*\+38in )/);
+});
+
+Deno.test("Swarm names a hybrid torrent by the info hash that a peer is known to have", async () => {
+  await using scene = new Scene();
+  await scene.dial(8);
+  scene.answers.set(9, V2_HASH);
+  await scene.dial(9, { isV2: true });
+  for (const [id, hash] of [[8, INFO_HASH], [9, V2_HASH]] as const) {
+    const said = new Uint8Array(68);
+    await scene.dialled.get(id)!.read(said);
+    assertEquals(decodeHandshake(said).infoHash, hash);
+  }
+});
+
+Deno.test("Swarm asks for hashes whoever has named the torrent by the info hash of v2", async () => {
+  await using scene = new Scene();
+  await scene.dial(8);
+  // Dialled by that of v1, it answers with the other.
+  scene.answers.set(9, V2_HASH);
+  await scene.dial(9);
+  await scene.accept(10);
+  assertEquals(
+    [...scene.swarm.peers].map(({ peerId, supportsHashes }) => [
+      peerId[0],
+      supportsHashes,
+    ]),
+    [[8, false], [9, true], [10, false]],
+  );
 });
 
 /** What happened, in no order: who goes and who comes do so side by side. */

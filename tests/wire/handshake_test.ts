@@ -9,6 +9,7 @@ import {
   supportsExtensions,
   supportsFast,
   supportsV2,
+  wireHashesOf,
 } from "../../src/wire/handshake.ts";
 import vectors from "../../testdata/wire_vectors.json" with { type: "json" };
 
@@ -89,4 +90,22 @@ Deno.test("ourReserved() says that we know a torrent as one of v2 too", () => {
   assertEquals(encodeHex(reserved), "0000000000100014");
   assertEquals(supportsV2(reserved), true);
   assertEquals(supportsV2(ourReserved({ isDhtNode: true })), false);
+});
+
+Deno.test("wireHashesOf() cuts the info hash of v2 to the length of the other", () => {
+  const infoHashV2 = Uint8Array.from({ length: 32 }, (_, i) => i);
+  const v2 = infoHashV2.slice(0, 20);
+  const infoHash = new Uint8Array(20).fill(9);
+  assertEquals(
+    wireHashesOf({ infoHash, infoHashV2: undefined, hasV1: true }),
+    { v1: infoHash, v2: undefined },
+  );
+  assertEquals(
+    wireHashesOf({ infoHash, infoHashV2, hasV1: true }),
+    { v1: infoHash, v2 },
+  );
+  assertEquals(
+    wireHashesOf({ infoHash: v2, infoHashV2, hasV1: false }),
+    { v1: undefined, v2 },
+  );
 });
