@@ -186,7 +186,11 @@ function findingFacts(stats: TorrentStats): string[] {
     `${stats.peers} of ${plural(stats.tried, "peer")} connected`,
     `${stats.candidates} more known`,
   ];
-  if (metadataTotalBytes > 0) {
+  if (stats.hashTotalBytes > 0) {
+    const [part, whole] = [stats.hashBytes, stats.hashTotalBytes]
+      .map(formatBytes);
+    facts.unshift(`piece hashes ${part}/${whole}`);
+  } else if (metadataTotalBytes > 0) {
     const [part, whole] = [stats.metadataBytes, metadataTotalBytes]
       .map(formatBytes);
     const [first, ...others] = stats.metadataFrom;
@@ -238,6 +242,8 @@ const SUMMED = [
   "metadataBytes",
   "metadataTotalBytes",
   "metadataPeers",
+  "hashBytes",
+  "hashTotalBytes",
   "checkedBytes",
   "bytesToCheck",
   "bytesPerSecond",

@@ -9,7 +9,7 @@
  * @module
  */
 
-import { hashesEqual, sha1 } from "../bytes/hash.ts";
+import { hashesEqual, sha1, sha256, SHA256_LENGTH } from "../bytes/hash.ts";
 import { BLOCK_LENGTH } from "../metainfo/layout.ts";
 
 /** Pieces under suspicion; the oldest is forgotten for a new one. */
@@ -18,8 +18,15 @@ const MAX_SUSPECT_PIECES = 256;
 /** Attempts at one piece; the oldest is forgotten for a new one. */
 const MAX_ATTEMPTS = 8;
 
+/**
+ * What is known of the blocks of a bad piece: the bytes, or the SHA-256 of each
+ * block, one after the other.
+ */
+export type FailedPiece = { piece: Uint8Array } | { leaves: Uint8Array };
+
 interface Evidence<Giver> {
   giver: Giver;
+  /** The SHA-1 of the block, or its SHA-256. */
   digest: Uint8Array;
 }
 
@@ -32,20 +39,23 @@ export class Blame<Giver> {
    * The hash of a piece is wrong.
    *
    * @param index The piece.
-   * @param options The bytes that came, and who gave each block.
+   * @param options What came, and who gave each block.
    * @returns The giver, if there is but one; else it will show.
    */
   failed(
     index: number,
-    { piece, givers }: { piece: Uint8Array; givers: readonly Giver[] },
+    options: FailedPiece & { givers: readonly Giver[] },
   ): Giver | undefined {
+    const { givers } = options;
     const first = givers[0];
     if (givers.every((giver) => giver === first)) return first;
     const attempts = this.#suspects.get(index) ?? this.#suspect(index);
     if (attempts.length >= MAX_ATTEMPTS) attempts.shift();
     attempts.push(givers.map((giver, at) => ({
       giver,
-      digest: sha1(blockOf(piece, at)),
+      digest: "piece" in options
+        ? sha1(blockOf(options.piece, at))
+        : options.leaves.slice(at * SHA256_LENGTH, (at + 1) * SHA256_LENGTH),
     })));
     return undefined;
   }
@@ -61,7 +71,8 @@ export class Blame<Giver> {
     const liars = new Set<Giver>();
     for (const attempt of this.#suspects.get(index) ?? []) {
       attempt.forEach(({ giver, digest }, at) => {
-        if (!hashesEqual(digest, sha1(blockOf(piece, at)))) liars.add(giver);
+        const hash = digest.length === SHA256_LENGTH ? sha256 : sha1;
+        if (!hashesEqual(digest, hash(blockOf(piece, at)))) liars.add(giver);
       });
     }
     this.#suspects.delete(index);

@@ -6,6 +6,7 @@
  */
 
 import type { Bitfield } from "../bytes/bitfield.ts";
+import { hashesEqual, SHA256_LENGTH } from "../bytes/hash.ts";
 import {
   type MetainfoError,
   ProtocolError,
@@ -17,7 +18,7 @@ import {
   type PieceLayout,
 } from "../metainfo/layout.ts";
 import type { Peer } from "../peer/peer.ts";
-import { Blame } from "../policy/blame.ts";
+import { Blame, type FailedPiece } from "../policy/blame.ts";
 import type {
   PickerPeer,
   PickOptions,
@@ -65,6 +66,12 @@ export interface DownloadHandler {
   onPiece(index: number): void;
   /** A piece came whose hash was wrong. */
   onMismatch(index: number): void;
+  /**
+   * It would help to know what the blocks of a piece must be (BEP 52). Tells
+   * whether that will be heard: by {@linkcode Download.proven} or, if nobody
+   * knows, {@linkcode Download.unproven}.
+   */
+  asksForLeaves?(index: number): boolean;
   /** A peer has pieces that it did not have before, or says it has none. */
   onGained(peer: Peer, pieces: Iterable<number>): void;
   /** A peer gave what was wrong: it must go for good. */
@@ -135,6 +142,8 @@ export class Download {
   /** Also of peers that have left: they may still turn out to be liars. */
   readonly #sourceOf = new WeakMap<PickerPeer, Source>();
   readonly #blame = new Blame<PickerPeer>();
+  /** Pieces that wait to hear which of their blocks are bad: all their leaves. */
+  readonly #doubtful = new Map<number, Uint8Array>();
 
   /**
    * A download without peers.
@@ -252,20 +261,68 @@ export class Download {
         }
         this.#handler.onPiece(index);
         return;
-      case "mismatch": {
-        this.#wastedBytes += outcome.piece.length;
-        const givers = this.#picker.failed(index);
-        const { piece } = outcome;
-        const liar = this.#blame.failed(index, { piece, givers });
-        this.#handler.onMismatch(index);
-        if (liar) this.#convict(liar);
-        return;
-      }
+      case "mismatch":
+        return this.#mismatch(index, outcome);
       case "failed":
         return this.#handler.onFailure(outcome.error);
       default:
         outcome satisfies never;
     }
+  }
+
+  /**
+   * It is known what the blocks of a piece must be whose hash is wrong: the bad
+   * ones are asked for again, and whoever gave them has to go.
+   *
+   * @param index The piece.
+   * @param leaves The SHA-256 of each of its blocks.
+   */
+  proven(index: number, leaves: Uint8Array): void {
+    const ours = this.#doubtful.get(index);
+    if (!ours) return;
+    const bad = differing(ours, leaves);
+    if (bad.length === 0) return this.unproven(index);
+    this.#doubtful.delete(index);
+    for (const at of bad) {
+      this.#wastedBytes += this.#layout.block(index, at).length;
+    }
+    this.#store.mend(index, bad);
+    for (const giver of this.#picker.reopened(index, bad)) this.#convict(giver);
+  }
+
+  /**
+   * Nobody says which blocks of a piece are bad: it is fetched again.
+   *
+   * @param index The piece.
+   */
+  unproven(index: number): void {
+    const leaves = this.#doubtful.get(index);
+    if (!leaves) return;
+    this.#doubtful.delete(index);
+    this.#store.discard(index);
+    this.#failed(index, { leaves });
+  }
+
+  #mismatch(
+    index: number,
+    { piece, leaves }: { piece: Uint8Array; leaves: Uint8Array | undefined },
+  ): void {
+    this.#handler.onMismatch(index);
+    // Of a piece of one block nothing can be kept.
+    const isDivisible = leaves && leaves.length > SHA256_LENGTH;
+    if (!isDivisible || !this.#handler.asksForLeaves?.(index)) {
+      return this.#failed(index, { piece });
+    }
+    this.#store.keep(index);
+    this.#doubtful.set(index, leaves.slice());
+  }
+
+  /** All of a piece is fetched again; who gave a bad block will show. */
+  #failed(index: number, what: FailedPiece): void {
+    this.#wastedBytes += this.#layout.dataSize(index);
+    const givers = this.#picker.failed(index);
+    const liar = this.#blame.failed(index, { ...what, givers });
+    if (liar) this.#convict(liar);
   }
 
   #receive(source: Source, message: Message, now: number): void {
@@ -445,4 +502,15 @@ export class Download {
   #discard(pieces: readonly number[]): void {
     for (const index of pieces) this.#store.discard(index);
   }
+}
+
+/** Where two rows of hashes differ. */
+function differing(a: Uint8Array, b: Uint8Array): number[] {
+  const places: number[] = [];
+  for (let at = 0; at < a.length; at += SHA256_LENGTH) {
+    const end = at + SHA256_LENGTH;
+    const isSame = hashesEqual(a.subarray(at, end), b.subarray(at, end));
+    if (!isSame) places.push(at / SHA256_LENGTH);
+  }
+  return places;
 }

@@ -61,6 +61,10 @@ export interface TorrentStats {
   metadataPeers: number;
   /** Who has sent some of it, while it is not here. */
   metadataFrom: readonly string[];
+  /** How many bytes of piece hashes have come that were missing (BEP 52). */
+  hashBytes: number;
+  /** How many were missing. */
+  hashTotalBytes: number;
   /** While checking: how many bytes were read. */
   checkedBytes: number;
   /** While checking: how many bytes must be read. */

@@ -25,17 +25,20 @@ export interface Situation {
   trackerError: string | undefined;
 }
 
-/** How the search for metadata stands. */
+/** What is looked for before a download can begin. */
+export type Sought = "metadata" | "piece hashes";
+
+/** How the search for metadata or piece hashes stands. */
 export interface FindingSituation {
   /** How many peers are connected. */
   peers: number;
-  /** How many peers offer the metadata. */
-  metadataPeers: number;
+  /** How many peers may have it. */
+  offering: number;
   /** How many addresses are known that could be dialled. */
   candidates: number;
   /** How many peers were dialled, or came. */
   tried: number;
-  /** How many peers were banned: they gave what is not the metadata. */
+  /** How many peers were banned: they gave something else. */
   banned: number;
   /** Whether any peer was ever connected. */
   wasConnected: boolean;
@@ -126,28 +129,28 @@ export class Patience {
   }
 
   /**
-   * Says why it makes no sense to wait for metadata.
+   * Says why it makes no sense to wait for metadata, or for piece hashes.
    *
+   * @param what What was looked for.
    * @param situation How the search stands.
    * @returns The error to end with.
    */
-  giveUpFinding(situation: FindingSituation): GaveUpError {
-    const { peers, metadataPeers, tried, banned, wasConnected } = situation;
-    const gaveUp = `Gave up after ${
-      this.#timeoutMs / 1000
-    } s without metadata:`;
+  giveUpFinding(what: Sought, situation: FindingSituation): GaveUpError {
+    const { peers, offering, tried, banned, wasConnected } = situation;
+    const gaveUp = `Gave up after ${this.#timeoutMs / 1000} s without ${what}:`;
     if (peers > 0) {
-      const why = metadataPeers > 0 ? "sends it" : "has it";
+      const it = what === "metadata" ? "it" : "them";
+      const why = offering > 0 ? `sends ${it}` : `has ${it}`;
       return new GaveUpError(
         "stalled",
         `${gaveUp} none of the connected peers (${peers}) ${why}`,
       );
     }
     if (banned > 0) {
-      return new GaveUpError(
-        "stalled",
-        `${gaveUp} what came is not what the link names, and nobody else has it`,
-      );
+      const came = what === "metadata"
+        ? "what came is not what the link names, and nobody else has it"
+        : "what came does not match the torrent, and nobody else has them";
+      return new GaveUpError("stalled", `${gaveUp} ${came}`);
     }
     if (wasConnected) {
       return new GaveUpError("stalled", `${gaveUp} no peer is connected`);

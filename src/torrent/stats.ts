@@ -8,6 +8,7 @@ import { formatEndpoint } from "../bytes/endpoint.ts";
 import type { Metainfo } from "../metainfo/metainfo.ts";
 import type { Contacts } from "./contacts.ts";
 import type { TorrentPhase, TorrentStats } from "./events.ts";
+import type { HashExchange } from "./hash_exchange.ts";
 import type { MetadataExchange } from "./metadata_exchange.ts";
 import type { TorrentFiles } from "./torrent_files.ts";
 import type { Transfer } from "./transfer.ts";
@@ -20,6 +21,8 @@ export interface StatsSources {
   metainfo: Metainfo | undefined;
   /** What is known of the metadata. */
   metadata: MetadataExchange;
+  /** What is known of its hash trees. */
+  trees: HashExchange;
   /** Its files, once it is known which. */
   files: TorrentFiles | undefined;
   /** Whom we know. */
@@ -35,7 +38,8 @@ export interface StatsSources {
  * @returns How the torrent stands now.
  */
 export function takeStats(sources: StatsSources): TorrentStats {
-  const { phase, metainfo, metadata, files, contacts, transfer } = sources;
+  const { phase, metainfo, metadata, trees, files, contacts, transfer } =
+    sources;
   const layout = metainfo?.layout;
   const have = files?.have;
   const verifiedBytes = transfer?.store.verifiedBytes ??
@@ -59,6 +63,8 @@ export function takeStats(sources: StatsSources): TorrentStats {
     metadataFrom: progress.givers.map(({ endpoint }) =>
       formatEndpoint(endpoint)
     ),
+    hashBytes: trees.progress.received,
+    hashTotalBytes: trees.progress.total,
     checkedBytes: files?.progress.checkedBytes ?? 0,
     bytesToCheck: files?.progress.totalBytes ?? 0,
     receivedBytes: transfer?.download.received.total ?? 0,

@@ -16,6 +16,7 @@ import { hashesEqual } from "../bytes/hash.ts";
 import { StorageError } from "../errors.ts";
 import { type Magnet, metainfoOf } from "../metainfo/magnet.ts";
 import type { Metainfo } from "../metainfo/metainfo.ts";
+import { PieceHashes } from "../metainfo/piece_hashes.ts";
 import type { NameRules } from "../metainfo/safe_path.ts";
 import type { OpenConnection } from "../peer/connect.ts";
 import type { Peer } from "../peer/peer.ts";
@@ -32,6 +33,7 @@ import { UT_PEX } from "../wire/ut_pex.ts";
 import { Contacts, type ContactsHandler } from "./contacts.ts";
 import type { TorrentEvent, TorrentPhase, TorrentStats } from "./events.ts";
 import { Finding } from "./finding.ts";
+import { HashExchange, isHashMessage } from "./hash_exchange.ts";
 import {
   introduce,
   OUR_EXTENSIONS,
@@ -46,7 +48,8 @@ import type {
   TransferLimits,
   TransferServices,
 } from "./options.ts";
-import { Patience } from "./patience.ts";
+import type { Sought } from "./patience.ts";
+import { search } from "./search.ts";
 import { takeStats } from "./stats.ts";
 import { type FileRights, TorrentFiles } from "./torrent_files.ts";
 import { Transfer } from "./transfer.ts";
@@ -56,8 +59,11 @@ import { delay } from "@std/async/delay";
 /** Events that wait for a reader; when nobody reads, the newer ones are lost. */
 const MAX_WAITING_EVENTS = 10_000;
 
-/** How often it is looked whom to ask for metadata. */
-const FINDING_INTERVAL_MS = 500;
+/** How often it is looked whom to ask for hashes. */
+const HASHES_INTERVAL_MS = 250;
+
+/** A .torrent file of a hybrid torrent is of use without piece layers too. */
+const HYBRID_LAYERS_MS = 10_000;
 
 /** What the user wants of a torrent. */
 export interface TorrentOptions extends TransferLimits, FileRights {
@@ -86,7 +92,9 @@ export class Torrent implements ContactsHandler {
   readonly #services: TransferServices;
   readonly #contacts: Contacts;
   readonly #metadata: MetadataExchange;
+  readonly #trees: HashExchange;
   #metainfo: Metainfo | undefined;
+  #pieceHashes: PieceHashes | undefined;
   #files: TorrentFiles | undefined;
   #transfer: Transfer | undefined;
   /** Whom peers talk to now. */
@@ -132,6 +140,13 @@ export class Torrent implements ContactsHandler {
       metadata: metainfo?.infoBytes,
       onLiar: (peer) => this.#contacts.ban(peer),
     });
+    this.#trees = new HashExchange({
+      onLiar: (peer) => this.#contacts.ban(peer),
+      onLeaves: (index, leaves) =>
+        this.#transfer?.download.proven(index, leaves),
+      onNoLeaves: (index) => this.#transfer?.download.unproven(index),
+    });
+    if (metainfo) this.#learn(metainfo);
   }
 
   /** What the torrent is, once that is known. */
@@ -166,7 +181,9 @@ export class Torrent implements ContactsHandler {
     await using ending = new AsyncDisposableStack();
     ending.defer(() => this.#end());
     try {
-      const metainfo = this.#metainfo ??= await this.#find(tasks);
+      this.#metainfo ??= await this.#find(tasks);
+      await this.#findLayers(tasks);
+      const metainfo = this.#metainfo;
       if (isMetadataOnly) return this.#setPhase("complete");
       const files = this.#files = ending.use(this.#filesOf(metainfo));
       this.#setPhase("checking");
@@ -178,6 +195,7 @@ export class Torrent implements ContactsHandler {
         services: this.#services,
         contacts: this.#contacts,
         files,
+        hashes: this.#trees,
         emit: (event) => this.#emit(event),
       });
       ending.use(transfer.start({ signal: tasks.signal }));
@@ -240,6 +258,8 @@ export class Torrent implements ContactsHandler {
       metadataSize: this.#metadata.length,
       exchangesPeers: this.#metainfo?.isPrivate !== true,
     });
+    this.#trees.joined(peer);
+    this.#trees.tick(performance.now());
     this.#listener.onConnected(peer);
   }
 
@@ -250,6 +270,7 @@ export class Torrent implements ContactsHandler {
    */
   onDisconnected(peer: Peer): void {
     this.#metadata.left(peer);
+    this.#trees.left(peer);
     this.#listener.onDisconnected(peer);
   }
 
@@ -265,6 +286,9 @@ export class Torrent implements ContactsHandler {
     messages: readonly Message[],
   ): Promise<void> | void {
     for (const message of messages) {
+      if (isHashMessage(message)) {
+        this.#trees.receive(peer, message, performance.now());
+      }
       if (message.type !== "extended") continue;
       const now = performance.now();
       if (message.id === OUR_EXTENSIONS.ut_metadata) {
@@ -283,6 +307,7 @@ export class Torrent implements ContactsHandler {
    */
   onIdle(peer: Peer): void {
     this.#metadata.serve(peer);
+    this.#trees.serve(peer);
     this.#listener.onIdle(peer);
   }
 
@@ -301,6 +326,7 @@ export class Torrent implements ContactsHandler {
       phase: this.#phase,
       metainfo: this.#metainfo,
       metadata: this.#metadata,
+      trees: this.#trees,
       files: this.#files,
       contacts: this.#contacts,
       transfer: this.#transfer,
@@ -318,6 +344,7 @@ export class Torrent implements ContactsHandler {
     return new TorrentFiles(metainfo, {
       places: this.#options.places(metainfo),
       rights: this.#options,
+      hashes: this.#pieceHashes!,
     });
   }
 
@@ -326,40 +353,35 @@ export class Torrent implements ContactsHandler {
     if (this.#isInContact) return;
     this.#isInContact = true;
     tasks.spawn((signal) => this.#contacts.run({ signal }));
+    tasks.spawn(async (signal) => {
+      while (this.#metainfo?.metaVersion !== 1) {
+        await delay(HASHES_INTERVAL_MS, { signal });
+        this.#trees.tick(performance.now());
+      }
+    });
+  }
+
+  /** What the torrent is is known: what can be said of its pieces is too. */
+  #learn(metainfo: Metainfo): Metainfo {
+    const hashes = this.#pieceHashes = PieceHashes.of(metainfo);
+    this.#trees.learn(metainfo, hashes);
+    // What is missing of the layers fills up as it comes.
+    const pieceLayers = this.#trees.layers;
+    return this.#metainfo = { ...metainfo, pieceLayers };
   }
 
   /** Finds out what the torrent is that a link names. */
   async #find(tasks: TaskGroup): Promise<Metainfo> {
-    const { stallTimeoutMs, names } = this.#options;
+    const { names } = this.#options;
     this.#setPhase("finding");
-    this.#contact(tasks);
-    await using searching = new TaskGroup({ signal: tasks.signal });
-    const patience = new Patience(stallTimeoutMs);
-    patience.begin(performance.now());
-    searching.spawn(async (signal) => {
-      while (true) {
-        await delay(FINDING_INTERVAL_MS, { signal });
-        const now = performance.now();
-        this.#metadata.tick(now);
-        const { metadataBytes, ...stats } = this.stats();
-        if (patience.lasts(metadataBytes, now)) continue;
-        throw patience.giveUpFinding({
-          ...stats,
-          wasConnected: this.#contacts.wasConnected,
-          usesDht: this.#services.dht !== undefined,
-          trackerError: this.#contacts.trackerError,
-        });
-      }
+    const bytes = await this.#search(tasks, {
+      what: "metadata",
+      found: this.#metadata.found,
     });
-    const bytes = await Promise.race([
-      this.#metadata.found,
-      searching.join().then(() => undefined),
-    ]);
-    tasks.signal.throwIfAborted();
-    const metainfo = metainfoOf(this.#magnet!, bytes!, names ? { names } : {});
-    this.#metainfo = metainfo;
-    this.#hashes = wireHashesOf(metainfo);
-    this.#contacts.learn(metainfo);
+    const found = metainfoOf(this.#magnet!, bytes, names ? { names } : {});
+    this.#hashes = wireHashesOf(found);
+    this.#contacts.learn(found);
+    const metainfo = this.#learn(found);
     for (const peer of this.#contacts.peers) {
       tell(peer, {
         metadataSize: this.#metadata.length,
@@ -373,6 +395,47 @@ export class Torrent implements ContactsHandler {
       this.#emit({ type: "notice", message });
     }
     return metainfo;
+  }
+
+  /**
+   * Gets the piece layers of a torrent that came without. One for v1 too can do
+   * without them: then they come while it is downloaded.
+   */
+  async #findLayers(tasks: TaskGroup): Promise<void> {
+    const { isCheckOnly, isMetadataOnly } = this.#options;
+    const { hasV1, metaVersion } = this.#metainfo!;
+    if (metaVersion === 1 || this.#trees.isComplete || isCheckOnly) return;
+    if (!hasV1) {
+      if (this.#phase !== "finding") this.#setPhase("finding");
+      const found = this.#trees.complete;
+      await this.#search(tasks, { what: "piece hashes", found });
+    } else if (isMetadataOnly && this.#trees.peerCount > 0) {
+      await using waiting = new TaskGroup({ signal: tasks.signal });
+      waiting.spawn((signal) => delay(HYBRID_LAYERS_MS, { signal }));
+      await Promise.race([this.#trees.complete, waiting.join()]);
+    }
+  }
+
+  /** Waits for something that peers have, as long as there is patience. */
+  async #search<Found>(
+    tasks: TaskGroup,
+    { what, found }: { what: Sought; found: Promise<Found> },
+  ): Promise<Found> {
+    this.#contact(tasks);
+    return await search({
+      what,
+      found,
+      stallTimeoutMs: this.#options.stallTimeoutMs,
+      tick: (now) => this.#metadata.tick(now),
+      situation: () => ({
+        ...this.stats(),
+        usesDht: this.#services.dht !== undefined,
+        wasConnected: this.#contacts.wasConnected,
+        trackerError: this.#contacts.trackerError,
+        hashPeers: this.#trees.peerCount,
+      }),
+      signal: tasks.signal,
+    });
   }
 
   /** From now on peers talk to the transfer; who is here has to catch up. */

@@ -8,7 +8,7 @@
 import { Bitfield } from "../bytes/bitfield.ts";
 import { StorageError } from "../errors.ts";
 import type { Metainfo } from "../metainfo/metainfo.ts";
-import { PieceHashes } from "../metainfo/piece_hashes.ts";
+import type { PieceHashes } from "../metainfo/piece_hashes.ts";
 import type { ControlFile } from "../storage/control_file.ts";
 import { type FileFacts, FileStorage } from "../storage/file_storage.ts";
 import { Links } from "../storage/links.ts";
@@ -37,6 +37,8 @@ export interface FileRights {
 export interface TorrentFilesOptions {
   /** Where the files go. */
   places: DownloadPlaces;
+  /** What every piece must hash to. */
+  hashes: PieceHashes;
   /** What may be done with them. */
   rights: FileRights;
 }
@@ -62,8 +64,8 @@ export class TorrentFiles implements AsyncDisposable {
    * @param options Where the files go.
    */
   constructor(metainfo: Metainfo, options: TorrentFilesOptions) {
-    const { places, rights } = options;
-    this.hashes = PieceHashes.of(metainfo);
+    const { places, rights, hashes } = options;
+    this.hashes = hashes;
     this.#metainfo = metainfo;
     this.#options = options;
     this.#have = new Bitfield(metainfo.layout.pieceCount);

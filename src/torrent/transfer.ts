@@ -20,7 +20,9 @@ import type { Message } from "../wire/message.ts";
 import type { Contacts, ContactsHandler } from "./contacts.ts";
 import { Download } from "./download.ts";
 import type { TorrentEvent } from "./events.ts";
+import type { HashExchange } from "./hash_exchange.ts";
 import { tell } from "./introduction.ts";
+import { LeafReader } from "./leaf_reader.ts";
 import type {
   SeedingGoal,
   TransferLimits,
@@ -47,6 +49,8 @@ export interface TransferOptions {
   contacts: Contacts;
   /** Where pieces lie and go; they have been checked. */
   files: TorrentFiles;
+  /** Who may know what the blocks of a bad piece must be (BEP 52). */
+  hashes: Pick<HashExchange, "wantLeaves" | "serveFrom" | "settled">;
   /** Hears of what happens. */
   emit: (event: TorrentEvent) => void;
 }
@@ -103,6 +107,8 @@ export class Transfer implements ContactsHandler {
       handler: {
         onPiece: (index) => this.#onPiece(index),
         onMismatch: (index) => this.#onMismatch(index),
+        asksForLeaves: (index) =>
+          options.hashes.wantLeaves(index, performance.now()),
         onGained: (peer, pieces) => this.upload.gained(peer, pieces),
         onLiar: (peer) => options.contacts.ban(peer),
         onFailure: (error) => this.#downloaded.reject(error),
@@ -115,6 +121,8 @@ export class Transfer implements ContactsHandler {
         facts: files.facts,
         onLost: (index) => this.#onLost(index),
       });
+      const reader = new LeafReader(layout, { reader: this.#reader, hashes });
+      options.hashes.serveFrom({ have, reader });
     }
     this.upload = new Upload(layout, {
       have,
@@ -151,6 +159,8 @@ export class Transfer implements ContactsHandler {
       [Symbol.asyncDispose]: async () => {
         await tasks[Symbol.asyncDispose]();
         await this.upload.settled();
+        await this.#options.hashes.settled();
+        this.#options.hashes.serveFrom(undefined);
         this.#reader?.[Symbol.dispose]();
       },
     };

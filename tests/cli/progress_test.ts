@@ -133,6 +133,19 @@ Deno.test("progressLine() says what is tried to find the metadata", async (t) =>
         "from 192.0.2.1:6881 and 1 more  " +
         "2 of 2 peers connected  0 more known",
       ],
+      [
+        "the piece hashes come",
+        {
+          peers: 2,
+          tried: 2,
+          metadataBytes: 40_960,
+          metadataTotalBytes: 40_960,
+          hashBytes: 16_384,
+          hashTotalBytes: 65_536,
+        },
+        "finding  film  piece hashes 16.0 KiB/64.0 KiB  " +
+        "2 of 2 peers connected  0 more known",
+      ],
     ];
   for (const [name, changes, line] of cases) {
     await t.step(

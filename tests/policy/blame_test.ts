@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { BLOCK_LENGTH } from "../../src/metainfo/layout.ts";
+import { leavesOf } from "../../src/metainfo/merkle.ts";
 import { Blame } from "../../src/policy/blame.ts";
 import { seededRandom } from "../support/seeded_random.ts";
 
@@ -69,6 +70,14 @@ Deno.test("Blame.verified() convicts who gave other bytes", async (t) => {
       assertEquals(blame.verified(7, pieceOf(right)), new Set());
     });
   }
+});
+
+Deno.test("Blame.verified() convicts by the SHA-256 of blocks as well", () => {
+  const blame = new Blame<string>();
+  const leaves = leavesOf(pieceOf("aXc"));
+  blame.failed(0, { leaves, givers: ["h", "l", "i"] });
+  leaves.fill(0);
+  assertEquals(blame.verified(0, pieceOf("abc")), new Set("l"));
 });
 
 Deno.test("Blame.failed() remembers the bytes, not the buffer", () => {

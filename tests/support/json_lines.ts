@@ -51,6 +51,8 @@ export const JSON_LINES: Readonly<
     metadataTotalBytes: "bytes",
     metadataPeers: "count",
     metadataFrom: "texts",
+    hashBytes: "bytes",
+    hashTotalBytes: "bytes",
     checkedBytes: "bytes",
     bytesToCheck: "bytes",
     receivedBytes: "bytes",

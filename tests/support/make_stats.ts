@@ -24,6 +24,8 @@ export function makeStats(changes: Partial<TorrentStats> = {}): TorrentStats {
     metadataTotalBytes: 0,
     metadataPeers: 0,
     metadataFrom: [],
+    hashBytes: 0,
+    hashTotalBytes: 0,
     checkedBytes: 0,
     bytesToCheck: 0,
     receivedBytes: 500 * 1024,

@@ -6,7 +6,9 @@
 
 import type { Endpoint } from "../../src/bytes/endpoint.ts";
 import {
+  decodeHandshake,
   encodeHandshake,
+  type Handshake,
   HANDSHAKE_LENGTH,
   ourReserved,
 } from "../../src/wire/handshake.ts";
@@ -20,6 +22,8 @@ export interface ScriptedPeerOptions {
   reserved?: Uint8Array;
   /** Its peer id; random if not given. */
   peerId?: Uint8Array;
+  /** By which info hash it names the torrent. */
+  infoHash?: Uint8Array;
 }
 
 /** A message of one type. */
@@ -35,7 +39,12 @@ export class ScriptedPeer implements Disposable {
   #heard: Message[] = [];
   #isClosed = false;
 
-  private constructor(conn: Deno.TcpConn, pieceCount: number) {
+  private constructor(
+    conn: Deno.TcpConn,
+    /** What we have answered. */
+    readonly theirs: Handshake,
+    pieceCount: number,
+  ) {
     this.#conn = conn;
     this.#decoder = new MessageDecoder(pieceCount);
   }
@@ -53,7 +62,7 @@ export class ScriptedPeer implements Disposable {
   ): Promise<ScriptedPeer> {
     const conn = await Deno.connect(endpoint);
     await conn.write(encodeHandshake({
-      infoHash: made.metainfo.infoHash,
+      infoHash: options.infoHash ?? made.metainfo.infoHash,
       peerId: options.peerId ?? crypto.getRandomValues(new Uint8Array(20)),
       reserved: options.reserved ?? ourReserved(),
     }));
@@ -66,7 +75,8 @@ export class ScriptedPeer implements Disposable {
       }
       filled += count;
     }
-    return new ScriptedPeer(conn, made.metainfo.layout.pieceCount);
+    const { pieceCount } = made.metainfo.layout;
+    return new ScriptedPeer(conn, decodeHandshake(theirs), pieceCount);
   }
 
   /**
@@ -126,6 +136,9 @@ function ownBytes(message: Message): Message {
       return { ...message, bitfield: message.bitfield.slice() };
     case "extended":
       return { ...message, payload: message.payload.slice() };
+    case "hashes":
+    case "hash_reject":
+      return structuredClone(message);
     default:
       return message;
   }

@@ -3,6 +3,7 @@ import { MetainfoError } from "../../src/errors.ts";
 import type { TorrentForm } from "../../src/metainfo/create.ts";
 import { type Block, BLOCK_LENGTH } from "../../src/metainfo/layout.ts";
 import { FakePeer } from "../support/fake_peer.ts";
+import { givesHashes } from "../support/gives_hashes.ts";
 import { makeForm } from "../support/make_form.ts";
 import {
   checkPayload,
@@ -133,14 +134,17 @@ for (const form of FORMS) {
     const made = makeForm({ form, files, pieceLength: PIECE });
     let lies = 0;
     // Whoever lies is banned with its address.
-    await using liar = new FakePeer(made, {
-      hostname: "127.0.0.2",
-      serve: ({ index, begin }, right) => {
-        if (index === 1 && begin === 0 && lies++ === 0) right[0]! ^= 1;
-        return right;
-      },
-    });
-    await using honest = new FakePeer(made);
+    await using liar = new FakePeer(
+      made,
+      givesHashes(made, {
+        hostname: "127.0.0.2",
+        serve: ({ index, begin }, right) => {
+          if (index === 1 && begin === 0 && lies++ === 0) right[0]! ^= 1;
+          return right;
+        },
+      }),
+    );
+    await using honest = new FakePeer(made, givesHashes(made));
     let ours: Endpoint | undefined;
     const { stats, error } = await runTorrent(made, {
       folder: folder.path,
@@ -228,31 +232,4 @@ Deno.test("Torrent stops when it contradicts itself, and blames nobody", async (
     writePayload(made, folder.path);
     check((await runTorrent(made, { folder: folder.path })).error);
   });
-});
-
-Deno.test("Torrent does not ask for pieces whose hash is not known", async () => {
-  using folder = new TempFolder();
-  const made = makeForm({
-    form: "v2",
-    files: { a: 3 * PIECE, b: 5, c: PIECE },
-    pieceLength: PIECE,
-    hasNoLayers: true,
-  });
-  writePayload(made, folder.path);
-  await Deno.remove(folder.join("payload/b"));
-  await using seed = new FakePeer(made);
-  const stop = new AbortController();
-  const { stats } = await runTorrent(made, {
-    folder: folder.path,
-    peers: [seed.endpoint],
-    signal: stop.signal,
-    mayOverwrite: true,
-    onEvent: ({ type }) => {
-      if (type === "piece") stop.abort();
-    },
-  });
-  const asked = seed.connections.flatMap(({ requests }) => requests);
-  assertEquals(asked.map(nameOf), ["3 0 5"]);
-  // What lies there of the others counts as little.
-  assertEquals([stats.verifiedPieces, stats.phase], [2, "stopped"]);
 });
