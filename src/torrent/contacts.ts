@@ -94,6 +94,7 @@ export class Contacts {
   /** Ends what goes beyond trackers: a private torrent has nothing of it. */
   readonly #withdrawn = new AbortController();
   readonly #trackersAnswered = new Set<string>();
+  readonly #banned = new WeakSet<Peer>();
   #dht: DhtPart | undefined;
   #trackerError: string | undefined;
   #wasConnected = false;
@@ -244,6 +245,9 @@ export class Contacts {
    * @param peer The peer.
    */
   ban(peer: Peer): void {
+    // Who lies about several things is one offender.
+    if (this.#banned.has(peer)) return;
+    this.#banned.add(peer);
     this.swarm.ban(peer);
     this.#options.emit({
       type: "peer_banned",
