@@ -10,6 +10,7 @@ import { basename } from "@std/path";
 import { Buffer } from "node:buffer";
 import type { Endpoint } from "../../../src/bytes/endpoint.ts";
 import { formatMagnet } from "../../../src/metainfo/magnet.ts";
+import { wireHashesOf } from "../../../src/wire/handshake.ts";
 import { type FormRecipe, makeForm } from "../../support/make_form.ts";
 import {
   type MadeTorrent,
@@ -63,6 +64,8 @@ export interface LinkOptions {
   hasTrackers?: boolean;
   /** The peers that it names. */
   peers?: readonly Endpoint[];
+  /** By which info hashes it names the torrent; by all if not given. */
+  by?: "v1" | "v2" | undefined;
 }
 
 /** Options for a run of btget in a swarm. */
@@ -115,8 +118,9 @@ export class Swarm implements AsyncDisposable {
 
   /** Starts the tracker and the clients, and waits until all have announced. */
   async start(): Promise<void> {
-    const { infoHash } = this.made.metainfo;
-    await this.#tracker.start([infoHash]);
+    const { v1, v2 } = wireHashesOf(this.made.metainfo);
+    const infoHashes = [v1, v2].filter((hash) => hash !== undefined);
+    await this.#tracker.start(infoHashes);
     const { seeders, leechers = [], maxRate } = this.#options;
     for (const kind of seeders) this.#join(kind, { isSeeder: true, maxRate });
     for (const kind of leechers) this.#join(kind, { isSeeder: false });
@@ -129,10 +133,12 @@ export class Swarm implements AsyncDisposable {
    * @param options What it says.
    * @returns The link.
    */
-  link({ hasTrackers = false, peers }: LinkOptions = {}): string {
-    const { infoHash, announceTiers } = this.made.metainfo;
+  link({ hasTrackers = false, peers, by }: LinkOptions = {}): string {
+    const { infoHash, infoHashV2, hasV1, announceTiers } = this.made.metainfo;
     return formatMagnet({
       infoHash,
+      hasV1: by === undefined ? hasV1 : by === "v1",
+      infoHashV2: by === "v1" ? undefined : infoHashV2,
       announceTiers: hasTrackers ? announceTiers : undefined,
       peers,
     });
