@@ -5,11 +5,9 @@
  */
 
 import { formatEndpoint } from "../bytes/endpoint.ts";
-import type { Metainfo } from "../metainfo/metainfo.ts";
 import type { Contacts } from "./contacts.ts";
 import type { TorrentPhase, TorrentStats } from "./events.ts";
-import type { HashExchange } from "./hash_exchange.ts";
-import type { MetadataExchange } from "./metadata_exchange.ts";
+import type { Identity } from "./identity.ts";
 import type { TorrentFiles } from "./torrent_files.ts";
 import type { Transfer } from "./transfer.ts";
 
@@ -17,12 +15,8 @@ import type { Transfer } from "./transfer.ts";
 export interface StatsSources {
   /** What it is doing. */
   phase: TorrentPhase;
-  /** What it is, once that is known. */
-  metainfo: Metainfo | undefined;
-  /** What is known of the metadata. */
-  metadata: MetadataExchange;
-  /** What is known of its hash trees. */
-  trees: HashExchange;
+  /** What is known of it. */
+  identity: Identity;
   /** Its files, once it is known which. */
   files: TorrentFiles | undefined;
   /** Whom we know. */
@@ -38,8 +32,8 @@ export interface StatsSources {
  * @returns How the torrent stands now.
  */
 export function takeStats(sources: StatsSources): TorrentStats {
-  const { phase, metainfo, metadata, trees, files, contacts, transfer } =
-    sources;
+  const { phase, identity, files, contacts, transfer } = sources;
+  const { metainfo, metadata, trees } = identity;
   const layout = metainfo?.layout;
   const have = files?.have;
   const verifiedBytes = transfer?.store.verifiedBytes ??

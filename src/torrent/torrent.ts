@@ -12,37 +12,28 @@
  */
 
 import type { Endpoint } from "../bytes/endpoint.ts";
-import { hashesEqual } from "../bytes/hash.ts";
 import { StorageError } from "../errors.ts";
-import { type Magnet, metainfoOf } from "../metainfo/magnet.ts";
+import type { Magnet } from "../metainfo/magnet.ts";
 import type { Metainfo } from "../metainfo/metainfo.ts";
-import { PieceHashes } from "../metainfo/piece_hashes.ts";
 import type { NameRules } from "../metainfo/safe_path.ts";
 import type { OpenConnection } from "../peer/connect.ts";
 import type { Peer } from "../peer/peer.ts";
 import type { DownloadPlaces } from "../storage/places.ts";
 import { TaskGroup } from "../task_group.ts";
-import { EXTENSION_HANDSHAKE_ID } from "../wire/extension_handshake.ts";
-import {
-  type Handshake,
-  type WireHashes,
-  wireHashesOf,
-} from "../wire/handshake.ts";
+import type { Handshake, WireHashes } from "../wire/handshake.ts";
 import type { Message } from "../wire/message.ts";
 import { UT_PEX } from "../wire/ut_pex.ts";
 import { Contacts, type ContactsHandler } from "./contacts.ts";
 import type { TorrentEvent, TorrentPhase, TorrentStats } from "./events.ts";
 import { Finding } from "./finding.ts";
-import { HashExchange, isHashMessage } from "./hash_exchange.ts";
+import { Identity } from "./identity.ts";
 import {
   introduce,
-  OUR_EXTENSIONS,
   ourAnswer,
   ourHandshake,
   tell,
   tellHave,
 } from "./introduction.ts";
-import { MetadataExchange } from "./metadata_exchange.ts";
 import type {
   SeedingGoal,
   TransferLimits,
@@ -53,7 +44,6 @@ import { search } from "./search.ts";
 import { takeStats } from "./stats.ts";
 import { type FileRights, TorrentFiles } from "./torrent_files.ts";
 import { Transfer } from "./transfer.ts";
-import { encodeHex } from "@std/encoding/hex";
 import { delay } from "@std/async/delay";
 
 /** Events that wait for a reader; when nobody reads, the newer ones are lost. */
@@ -86,15 +76,10 @@ export class Torrent implements ContactsHandler {
   /** What happens, for one reader. */
   readonly events: ReadableStream<TorrentEvent>;
 
-  readonly #magnet: Magnet | undefined;
-  #hashes: WireHashes;
   readonly #options: TorrentOptions;
   readonly #services: TransferServices;
   readonly #contacts: Contacts;
-  readonly #metadata: MetadataExchange;
-  readonly #trees: HashExchange;
-  #metainfo: Metainfo | undefined;
-  #pieceHashes: PieceHashes | undefined;
+  readonly #identity: Identity;
   #files: TorrentFiles | undefined;
   #transfer: Transfer | undefined;
   /** Whom peers talk to now. */
@@ -113,11 +98,16 @@ export class Torrent implements ContactsHandler {
     source: Metainfo | Magnet,
     options: TorrentOptions & { services: TransferServices },
   ) {
-    const metainfo = "infoBytes" in source ? source : undefined;
     this.infoHash = source.infoHash;
-    this.#hashes = wireHashesOf(source);
-    this.#magnet = "infoBytes" in source ? undefined : source;
-    this.#metainfo = metainfo;
+    this.#identity = new Identity(source, {
+      names: options.names,
+      handler: {
+        onLiar: (peer) => this.#contacts.ban(peer),
+        onLeaves: (index, leaves) =>
+          this.#transfer?.download.proven(index, leaves),
+        onNoLeaves: (index) => this.#transfer?.download.unproven(index),
+      },
+    });
     this.#options = options;
     this.#services = options.services;
     this.events = new ReadableStream(
@@ -125,8 +115,8 @@ export class Torrent implements ContactsHandler {
       { highWaterMark: MAX_WAITING_EVENTS },
     );
     this.#contacts = new Contacts({
-      hashes: this.#hashes,
-      metainfo,
+      hashes: this.#identity.hashes,
+      metainfo: this.#identity.metainfo,
       limits: options,
       services: options.services,
       totals: () => this.#totals(),
@@ -135,34 +125,21 @@ export class Torrent implements ContactsHandler {
       handler: this,
       emit: (event) => this.#emit(event),
     });
-    this.#metadata = new MetadataExchange({
-      infoHash: source.hasV1 ? source.infoHash : source.infoHashV2!,
-      metadata: metainfo?.infoBytes,
-      onLiar: (peer) => this.#contacts.ban(peer),
-    });
-    this.#trees = new HashExchange({
-      onLiar: (peer) => this.#contacts.ban(peer),
-      onLeaves: (index, leaves) =>
-        this.#transfer?.download.proven(index, leaves),
-      onNoLeaves: (index) => this.#transfer?.download.unproven(index),
-    });
-    if (metainfo) this.#learn(metainfo);
   }
 
   /** What the torrent is, once that is known. */
   get metainfo(): Metainfo | undefined {
-    return this.#metainfo;
+    return this.#identity.metainfo;
   }
 
   /** The info hashes under which peers know it, as far as we know them. */
   get hashes(): WireHashes {
-    return this.#hashes;
+    return this.#identity.hashes;
   }
 
   /** What to call it, as far as is known; strangers chose it. */
   get name(): string {
-    return this.#metainfo?.name ?? this.#magnet?.name ??
-      encodeHex(this.infoHash);
+    return this.#identity.name;
   }
 
   /**
@@ -181,9 +158,8 @@ export class Torrent implements ContactsHandler {
     await using ending = new AsyncDisposableStack();
     ending.defer(() => this.#end());
     try {
-      this.#metainfo ??= await this.#find(tasks);
-      await this.#findLayers(tasks);
-      const metainfo = this.#metainfo;
+      const metainfo = this.metainfo ?? await this.#find(tasks);
+      await this.#findLayers(metainfo, tasks);
       if (isMetadataOnly) return this.#setPhase("complete");
       const files = this.#files = ending.use(this.#filesOf(metainfo));
       this.#setPhase("checking");
@@ -195,7 +171,7 @@ export class Torrent implements ContactsHandler {
         services: this.#services,
         contacts: this.#contacts,
         files,
-        hashes: this.#trees,
+        hashes: this.#identity.trees,
         emit: (event) => this.#emit(event),
       });
       ending.use(transfer.start({ signal: tasks.signal }));
@@ -221,9 +197,7 @@ export class Torrent implements ContactsHandler {
    * @param infoHash By which info hash it knows the torrent.
    */
   foundNearby(endpoint: Endpoint, infoHash: Uint8Array): void {
-    const { v2 } = this.#hashes;
-    const isV2 = v2 !== undefined && hashesEqual(v2, infoHash);
-    this.#contacts.add([endpoint], "lsd", isV2);
+    this.#contacts.add([endpoint], "lsd", this.#identity.isV2(infoHash));
   }
 
   /**
@@ -233,8 +207,9 @@ export class Torrent implements ContactsHandler {
    * @returns Our handshake.
    */
   answer(theirs: Handshake): Handshake {
-    const ours = ourHandshake(this.#hashes, this.#services);
-    return ourAnswer(theirs, { ours, hashes: this.#hashes });
+    const { hashes } = this.#identity;
+    const ours = ourHandshake(hashes, this.#services);
+    return ourAnswer(theirs, { ours, hashes });
   }
 
   /**
@@ -255,11 +230,10 @@ export class Torrent implements ContactsHandler {
     introduce(peer, {
       have: this.#listener.shown,
       port: this.#services.port,
-      metadataSize: this.#metadata.length,
-      exchangesPeers: this.#metainfo?.isPrivate !== true,
+      metadataSize: this.#identity.metadata.length,
+      exchangesPeers: this.metainfo?.isPrivate !== true,
     });
-    this.#trees.joined(peer);
-    this.#trees.tick(performance.now());
+    this.#identity.joined(peer);
     this.#listener.onConnected(peer);
   }
 
@@ -269,8 +243,7 @@ export class Torrent implements ContactsHandler {
    * @param peer The peer.
    */
   onDisconnected(peer: Peer): void {
-    this.#metadata.left(peer);
-    this.#trees.left(peer);
+    this.#identity.left(peer);
     this.#listener.onDisconnected(peer);
   }
 
@@ -285,18 +258,7 @@ export class Torrent implements ContactsHandler {
     peer: Peer,
     messages: readonly Message[],
   ): Promise<void> | void {
-    for (const message of messages) {
-      if (isHashMessage(message)) {
-        this.#trees.receive(peer, message, performance.now());
-      }
-      if (message.type !== "extended") continue;
-      const now = performance.now();
-      if (message.id === OUR_EXTENSIONS.ut_metadata) {
-        this.#metadata.receive(peer, { payload: message.payload, now });
-      } else if (message.id === EXTENSION_HANDSHAKE_ID) {
-        this.#metadata.greeted(peer, now);
-      }
-    }
+    this.#identity.receive(peer, messages);
     return this.#listener.onMessages(peer, messages);
   }
 
@@ -306,8 +268,7 @@ export class Torrent implements ContactsHandler {
    * @param peer The peer.
    */
   onIdle(peer: Peer): void {
-    this.#metadata.serve(peer);
-    this.#trees.serve(peer);
+    this.#identity.serve(peer);
     this.#listener.onIdle(peer);
   }
 
@@ -324,9 +285,7 @@ export class Torrent implements ContactsHandler {
   stats(): TorrentStats {
     return takeStats({
       phase: this.#phase,
-      metainfo: this.#metainfo,
-      metadata: this.#metadata,
-      trees: this.#trees,
+      identity: this.#identity,
       files: this.#files,
       contacts: this.#contacts,
       transfer: this.#transfer,
@@ -336,7 +295,7 @@ export class Torrent implements ContactsHandler {
   #totals() {
     if (this.#transfer) return this.#transfer.totals;
     // Who needs the metadata is no seed, and nobody knows how much is missing.
-    const left = this.#metainfo?.layout.dataLength ?? 1;
+    const left = this.metainfo?.layout.dataLength ?? 1;
     return { uploaded: 0, downloaded: 0, left };
   }
 
@@ -344,7 +303,7 @@ export class Torrent implements ContactsHandler {
     return new TorrentFiles(metainfo, {
       places: this.#options.places(metainfo),
       rights: this.#options,
-      hashes: this.#pieceHashes!,
+      hashes: this.#identity.pieceHashes!,
     });
   }
 
@@ -354,37 +313,28 @@ export class Torrent implements ContactsHandler {
     this.#isInContact = true;
     tasks.spawn((signal) => this.#contacts.run({ signal }));
     tasks.spawn(async (signal) => {
-      while (this.#metainfo?.metaVersion !== 1) {
+      while (this.metainfo?.metaVersion !== 1) {
         await delay(HASHES_INTERVAL_MS, { signal });
-        this.#trees.tick(performance.now());
+        this.#identity.trees.tick(performance.now());
       }
     });
   }
 
-  /** What the torrent is is known: what can be said of its pieces is too. */
-  #learn(metainfo: Metainfo): Metainfo {
-    const hashes = this.#pieceHashes = PieceHashes.of(metainfo);
-    this.#trees.learn(metainfo, hashes);
-    // What is missing of the layers fills up as it comes.
-    const pieceLayers = this.#trees.layers;
-    return this.#metainfo = { ...metainfo, pieceLayers };
-  }
-
   /** Finds out what the torrent is that a link names. */
   async #find(tasks: TaskGroup): Promise<Metainfo> {
-    const { names } = this.#options;
+    const { metadata } = this.#identity;
     this.#setPhase("finding");
     const bytes = await this.#search(tasks, {
       what: "metadata",
-      found: this.#metadata.found,
+      found: metadata.found,
     });
-    const found = metainfoOf(this.#magnet!, bytes, names ? { names } : {});
-    this.#hashes = wireHashesOf(found);
-    this.#contacts.learn(found);
-    const metainfo = this.#learn(found);
+    const read = this.#identity.read(bytes);
+    // Only then it is clear what peers have.
+    this.#contacts.learn(read);
+    const metainfo = this.#identity.learn(read);
     for (const peer of this.#contacts.peers) {
       tell(peer, {
-        metadataSize: this.#metadata.length,
+        metadataSize: metadata.length,
         // What was offered is taken back (BEP 10, 27).
         messages: new Map(metainfo.isPrivate ? [[UT_PEX, 0]] : []),
       });
@@ -401,18 +351,21 @@ export class Torrent implements ContactsHandler {
    * Gets the piece layers of a torrent that came without. One for v1 too can do
    * without them: then they come while it is downloaded.
    */
-  async #findLayers(tasks: TaskGroup): Promise<void> {
+  async #findLayers(
+    { hasV1, metaVersion }: Metainfo,
+    tasks: TaskGroup,
+  ): Promise<void> {
     const { isCheckOnly, isMetadataOnly } = this.#options;
-    const { hasV1, metaVersion } = this.#metainfo!;
-    if (metaVersion === 1 || this.#trees.isComplete || isCheckOnly) return;
+    const { trees } = this.#identity;
+    if (metaVersion === 1 || trees.isComplete || isCheckOnly) return;
     if (!hasV1) {
       if (this.#phase !== "finding") this.#setPhase("finding");
-      const found = this.#trees.complete;
+      const found = trees.complete;
       await this.#search(tasks, { what: "piece hashes", found });
-    } else if (isMetadataOnly && this.#trees.peerCount > 0) {
+    } else if (isMetadataOnly && trees.peerCount > 0) {
       await using waiting = new TaskGroup({ signal: tasks.signal });
       waiting.spawn((signal) => delay(HYBRID_LAYERS_MS, { signal }));
-      await Promise.race([this.#trees.complete, waiting.join()]);
+      await Promise.race([trees.complete, waiting.join()]);
     }
   }
 
@@ -426,13 +379,13 @@ export class Torrent implements ContactsHandler {
       what,
       found,
       stallTimeoutMs: this.#options.stallTimeoutMs,
-      tick: (now) => this.#metadata.tick(now),
+      tick: (now) => this.#identity.metadata.tick(now),
       situation: () => ({
         ...this.stats(),
         usesDht: this.#services.dht !== undefined,
         wasConnected: this.#contacts.wasConnected,
         trackerError: this.#contacts.trackerError,
-        hashPeers: this.#trees.peerCount,
+        hashPeers: this.#identity.trees.peerCount,
       }),
       signal: tasks.signal,
     });
