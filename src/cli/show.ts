@@ -46,6 +46,10 @@ export function describeTorrent(metainfo: Metainfo): string {
       "Web seed",
       shownUrl(url),
     ]),
+    ...metainfo.httpSeeds.map((url): [string, string] => [
+      "Web seed (BEP 17)",
+      shownUrl(url),
+    ]),
   ];
   const lines = facts.flatMap(([label, value]) =>
     value === undefined ? [] : `${label}: ${printable(value)}`
@@ -110,6 +114,7 @@ export function torrentRecord(
     creationDate: creationDate ?? null,
     trackers: metainfo.announceTiers,
     webSeeds: metainfo.webSeeds,
+    httpSeeds: metainfo.httpSeeds,
     nodes: metainfo.nodes.map(formatEndpoint),
     isMultiFile: metainfo.isMultiFile,
     files: metainfo.files.filter(({ kind }) => kind !== "pad")

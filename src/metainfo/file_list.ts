@@ -13,6 +13,7 @@ import {
   listItems,
   textAt,
 } from "../bytes/bencode.ts";
+import { hashesEqual } from "../bytes/hash.ts";
 import { MetainfoError } from "../errors.ts";
 import { distinctPaths, type NameRules, safePath } from "./safe_path.ts";
 
@@ -30,6 +31,11 @@ export interface TorrentFile {
    * no other file of the torrent.
    */
   readonly path: readonly string[];
+  /**
+   * What the torrent calls it, below its folder and byte by byte, if that is
+   * not what `path` says in UTF-8: few files are called so.
+   */
+  readonly rawPath?: readonly Uint8Array[];
   /** How long it is. */
   readonly length: number;
   /** What becomes of it. */
@@ -105,10 +111,24 @@ export function filesIn(
   const written = files.filter((file) => file.kind !== "pad")
     .map((file) => [name, ...file.path]);
   const paths = distinctPaths(written, rules).values();
-  return files.map((file) => ({
-    ...file,
-    path: file.kind === "pad" ? [name, ...file.path] : paths.next().value!,
-  }));
+  return files.map(({ rawPath, ...file }) => {
+    if (file.kind === "pad") return { ...file, path: [name, ...file.path] };
+    const path = paths.next().value!;
+    return rawPath && file.kind === "file" && isOther(rawPath, path.slice(1))
+      ? { ...file, path, rawPath }
+      : { ...file, path };
+  });
+}
+
+/** Whether a path is written in other bytes than its safe names in UTF-8. */
+function isOther(
+  raw: readonly Uint8Array[],
+  names: readonly string[],
+): boolean {
+  return raw.length !== names.length ||
+    raw.some((bytes, i) =>
+      !hashesEqual(bytes, new TextEncoder().encode(names[i]!))
+    );
 }
 
 /**

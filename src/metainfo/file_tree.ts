@@ -213,7 +213,7 @@ export function joinHybrid(
       end = offset;
     }
     const { piecesRoot } = other.file;
-    return piecesRoot ? { ...file, piecesRoot } : file;
+    return { ...file, rawPath, ...(piecesRoot ? { piecesRoot } : {}) };
   });
   if (!rest.next().done) throw differs("v1 has fewer");
   if (offset !== end && offset !== aligned(end, pieceLength)) {

@@ -57,6 +57,8 @@ export interface Info {
   readonly infoBytes: Uint8Array;
   /** The name of the file, or of the folder: safe as a name. */
   readonly name: string;
+  /** The same as the torrent has it, byte by byte. */
+  readonly rawName: Uint8Array;
   /** Whether the files lie in a folder called `name`. */
   readonly isMultiFile: boolean;
   /** The files, in the torrent's order. */
@@ -158,7 +160,9 @@ export function parseInfo(
     : tree!.length > 1 || tree![0]!.rawPath.length > 1 ||
       latin1(tree![0]!.rawPath[0]!) !== latin1(rawName);
   const entriesOf = (listed: readonly ListedFile[]) =>
-    listed.map(({ file }) => file);
+    listed.map(({ rawPath, file }) =>
+      file.kind === "pad" ? file : { ...file, rawPath }
+    );
   const listed = !tree
     ? entriesOf(list!)
     : list
@@ -169,7 +173,7 @@ export function parseInfo(
       listed: list ?? tree!,
       rules,
     })
-    : listed.map((file) => ({ ...file, path: [name] }));
+    : listed.map(({ rawPath: _, ...file }) => ({ ...file, path: [name] }));
 
   const layout = new PieceLayout(
     pieceLength,
@@ -202,6 +206,7 @@ export function parseInfo(
     hasV1,
     infoBytes,
     name,
+    rawName,
     isMultiFile,
     files,
     layout,

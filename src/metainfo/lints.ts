@@ -93,7 +93,7 @@ function lintBencoding(
 }
 
 function lintPeers(metainfo: Metainfo, warn: Warn): void {
-  const { isPrivate, nodes, webSeeds } = metainfo;
+  const { isPrivate, nodes, webSeeds, httpSeeds } = metainfo;
   const trackers = metainfo.announceTiers.flat();
   if (trackers.length === 0 && isPrivate) {
     warn(
@@ -113,7 +113,7 @@ function lintPeers(metainfo: Metainfo, warn: Warn): void {
     if (TRACKER_SCHEME.test(url) && URL.canParse(url)) continue;
     warn("tracker-url", `Clients cannot ask this tracker: ${url}`);
   }
-  for (const url of webSeeds) {
+  for (const url of [...webSeeds, ...httpSeeds]) {
     if (/^https?:\/\//i.test(url) && URL.canParse(url)) continue;
     warn("web-seed-url", `Clients cannot use this web seed: ${url}`);
   }

@@ -360,6 +360,7 @@ export function metainfoOf(
     pieceLayers: new Map(),
     announceTiers,
     webSeeds,
+    httpSeeds: [],
     nodes,
     comment: undefined,
     createdBy: undefined,

@@ -1,5 +1,5 @@
 /**
- * `Metainfo`: what a .torrent file says (BEP 3, 5, 12, 19, 27, 52), parsed and
+ * `Metainfo`: what a .torrent file says (BEP 3, 5, 12, 17, 19, 27, 52), parsed and
  * validated. Pure.
  *
  * @module
@@ -32,6 +32,8 @@ export interface Metainfo extends Info {
   readonly announceTiers: readonly (readonly string[])[];
   /** Web seeds (BEP 19, `url-list`), as they are written. */
   readonly webSeeds: readonly string[];
+  /** Web seeds of the other kind (BEP 17, `httpseeds`), as they are written. */
+  readonly httpSeeds: readonly string[];
   /** DHT nodes (BEP 5). */
   readonly nodes: readonly Endpoint[];
   /** A remark by whoever made the torrent. */
@@ -58,6 +60,7 @@ const ROOT_KEYS = new Set([
   "comment",
   "created by",
   "creation date",
+  "httpseeds",
   "nodes",
   "url-list",
 ]);
@@ -100,7 +103,8 @@ export function parseMetainfo(
       ? readPieceLayers(layers, { files, pieceLength })
       : new Map(),
     announceTiers: announceTiers(root),
-    webSeeds: webSeeds(root),
+    webSeeds: webSeeds(root.get("url-list")),
+    httpSeeds: webSeeds(root.get("httpseeds")),
     nodes: nodes(root),
     comment: textAt(root, "comment"),
     createdBy: textAt(root, "created by"),
@@ -125,9 +129,8 @@ function announceTiers(root: BencodeDictionary): string[][] {
   return announce ? [[announce]] : [];
 }
 
-/** BEP 19: one URL or a list of them. */
-function webSeeds(root: BencodeDictionary): string[] {
-  const value = root.get("url-list");
+/** BEP 19: one URL or a list of them; BEP 17: a list. */
+function webSeeds(value: BencodeValue | undefined): string[] {
   const urls = texts(Array.isArray(value) ? value : [value]);
   return [...new Set(urls)].filter((url) => url !== "").slice(0, MAX_WEB_SEEDS);
 }

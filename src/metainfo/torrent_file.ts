@@ -1,5 +1,5 @@
 /**
- * `Metainfo` → the bytes of a .torrent file (BEP 3, 5, 12, 19, 52). Pure.
+ * `Metainfo` → the bytes of a .torrent file (BEP 3, 5, 12, 17, 19, 52). Pure.
  *
  * The info dictionary goes in as it is written: any other bytes would be
  * another torrent.
@@ -19,7 +19,7 @@ import { decodeHex } from "@std/encoding/hex";
  * @returns The file.
  */
 export function encodeTorrent(metainfo: Metainfo): Uint8Array {
-  const { announceTiers, webSeeds, nodes, pieceLayers } = metainfo;
+  const { announceTiers, webSeeds, httpSeeds, nodes, pieceLayers } = metainfo;
   const [first] = announceTiers.flat();
   const isList = announceTiers.flat().length > 1;
   // The keys stand in the order that BEP 3 wants.
@@ -31,6 +31,7 @@ export function encodeTorrent(metainfo: Metainfo): Uint8Array {
     comment: metainfo.comment,
     "created by": metainfo.createdBy,
     "creation date": metainfo.creationDate,
+    httpseeds: httpSeeds.length > 0 ? [...httpSeeds] : undefined,
   };
   const after: Record<string, BencodeInput | undefined> = {
     nodes: nodes.length > 0

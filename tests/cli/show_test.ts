@@ -23,6 +23,7 @@ Deno.test("describeTorrent() says what a torrent holds", () => {
       comment: "a comment",
       "created by": "mktorrent 1.1",
       "creation date": 1_700_000_000,
+      httpseeds: ["http://seed.example/seed.php?key=secret"],
       "url-list": ["http://seed.example/films/"],
     },
   });
@@ -38,6 +39,7 @@ Deno.test("describeTorrent() says what a torrent holds", () => {
     "Tracker tier 1: http://one.example/announce",
     "Tracker tier 2: udp://two.example:80",
     "Web seed: http://seed.example/films/",
+    "Web seed (BEP 17): http://seed.example/seed.php",
     "3 files:",
     "    1    68.4 KiB  films/a.mkv",
     "    2         1 B  films/sub/b.srt",

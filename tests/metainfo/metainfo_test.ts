@@ -2,6 +2,7 @@ import {
   type BencodeInput,
   encodeBencode,
   fromLatin1,
+  latin1,
 } from "../../src/bytes/bencode.ts";
 import { HASH_LENGTH, hashesEqual, sha1 } from "../../src/bytes/hash.ts";
 import { BencodeError, MetainfoError } from "../../src/errors.ts";
@@ -60,6 +61,7 @@ Deno.test("parseMetainfo() reads what a torrent of one file says", () => {
     "creation date": 1_359_599_503,
     nodes: [["192.0.2.1", 6881], ["2001:DB8::1", 6882]],
     "url-list": ["http://w/file"],
+    httpseeds: ["http://w/seed.php"],
     info: { ...SINGLE, private: 1 },
   });
   const metainfo = parseMetainfo(bytes);
@@ -69,6 +71,7 @@ Deno.test("parseMetainfo() reads what a torrent of one file says", () => {
     infoHash: sha1(infoBytes),
     infoBytes,
     name: "name",
+    rawName: fromLatin1("name"),
     infoHashV2: undefined,
     metaVersion: 1,
     hasV1: true,
@@ -79,6 +82,7 @@ Deno.test("parseMetainfo() reads what a torrent of one file says", () => {
     isPrivate: true,
     announceTiers: [["http://b/announce"], ["udp://c:1", "udp://d:1"]],
     webSeeds: ["http://w/file"],
+    httpSeeds: ["http://w/seed.php"],
     nodes: [
       { hostname: "192.0.2.1", port: 6881 },
       { hostname: "2001:db8::1", port: 6882 },
@@ -616,8 +620,9 @@ Deno.test("parseMetainfo() takes one web seed or a list of them", async (t) => {
   ];
   for (const [name, list, seeds] of table) {
     await t.step(name, () => {
-      const bytes = single({}, { "url-list": list });
+      const bytes = single({}, { "url-list": list, httpseeds: list });
       assertEquals(parseMetainfo(bytes).webSeeds, seeds);
+      assertEquals(parseMetainfo(bytes).httpSeeds, seeds);
     });
   }
 });
@@ -648,14 +653,18 @@ Deno.test("parseMetainfo() keeps the nodes that can be reached", () => {
 
 Deno.test("parseMetainfo() uses a bounded number of trackers, web seeds and nodes", () => {
   const urls = Array.from({ length: 10_000 }, (_, i) => `http://${i}.example/`);
-  const { announceTiers, webSeeds, nodes } = parseMetainfo(single({}, {
-    "announce-list": urls.map((url, i) => i < 50 ? [url] : [url, url + "b"]),
-    "url-list": urls,
-    nodes: urls.map((_, i) => [`10.0.${i >> 8}.${i & 255}`, 1]),
-  }));
+  const { announceTiers, webSeeds, httpSeeds, nodes } = parseMetainfo(
+    single({}, {
+      "announce-list": urls.map((url, i) => i < 50 ? [url] : [url, url + "b"]),
+      "url-list": urls,
+      httpseeds: urls,
+      nodes: urls.map((_, i) => [`10.0.${i >> 8}.${i & 255}`, 1]),
+    }),
+  );
   assertEquals(announceTiers.flat().length, 100);
   assertEquals(announceTiers.length, 75);
   assertEquals(webSeeds, urls.slice(0, 100));
+  assertEquals(httpSeeds, urls.slice(0, 100));
   assertEquals(nodes.length, 100);
 });
 
@@ -694,7 +703,11 @@ Deno.test("parseInfo() reads an info dictionary on its own", () => {
   const infoBytes = encodeBencode(SINGLE);
   const info = parseInfo(infoBytes);
   assertEquals(info.infoHash, sha1(infoBytes));
-  assertEquals(info.files, [{ path: ["name"], length: 5, kind: "file" }]);
+  assertEquals(info.files, [{
+    path: ["name"],
+    length: 5,
+    kind: "file",
+  }]);
   const names = { windows: true, foldsCase: true };
   const renamed = parseInfo(encodeBencode({ ...SINGLE, name: "con" }), {
     names,
@@ -708,4 +721,24 @@ Deno.test("parseInfo() refuses bytes that are more than one dictionary", () => {
   assertThrows(() => parseInfo(longer), MetainfoError, "followed");
   assertThrows(() => parseInfo(infoBytes.subarray(1)), MetainfoError);
   assertThrows(() => parseInfo(infoBytes.subarray(0, -1)), BencodeError);
+});
+
+Deno.test("parseMetainfo() keeps names as they are written where safe ones differ", () => {
+  const odd = fromLatin1("a\xff/..\x00");
+  const { rawName, files } = parseMetainfo(multiple([
+    { length: 1, path: ["..", odd] },
+    { length: 1, path: ["p"], attr: "p" },
+    { length: 1, path: ["b"], "path.utf-8": ["é"] },
+    { length: 1, path: ["é"] },
+    { length: 1, path: [".", "d"] },
+  ], { name: odd }));
+  assertEquals(rawName, odd);
+  assertEquals(files.map(({ rawPath }) => rawPath?.map(latin1)), [
+    ["..", latin1(odd)],
+    undefined,
+    undefined,
+    // Of two files with one name the second gets a number.
+    ["\xc3\xa9"],
+    [".", "d"],
+  ]);
 });

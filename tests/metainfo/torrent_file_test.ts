@@ -21,6 +21,7 @@ Deno.test("encodeTorrent() writes what parseMetainfo() reads", async (t) => {
         comment: "µ",
         "created by": "somebody",
         "creation date": 1_234_567,
+        httpseeds: ["http://c/"],
         nodes: [["1.2.3.4", 5], ["::1", 6], ["example.com", 7]],
         "url-list": ["http://a/", "http://b/"],
       },
