@@ -6,6 +6,7 @@
 
 import { type AddressFamily, familyOf } from "../bytes/endpoint.ts";
 import { isLoopback } from "../bytes/local_host.ts";
+import { percentEncode } from "../bytes/percent.ts";
 import { NetworkError, ProtocolError, TrackerError } from "../errors.ts";
 import { displayUrl, httpGet } from "../net/http.ts";
 import { eachAnswer } from "./each_answer.ts";
@@ -152,8 +153,8 @@ export class HttpTracker implements Tracker {
  */
 export function announceUrl(tracker: URL, request: AnnounceRequest): URL {
   const query = [
-    `info_hash=${escapeBytes(request.infoHash)}`,
-    `peer_id=${escapeBytes(request.peerId)}`,
+    `info_hash=${percentEncode(request.infoHash)}`,
+    `peer_id=${percentEncode(request.peerId)}`,
     `port=${request.port}`,
     `uploaded=${request.uploaded}`,
     `downloaded=${request.downloaded}`,
@@ -165,7 +166,7 @@ export function announceUrl(tracker: URL, request: AnnounceRequest): URL {
   ];
   if (request.event) query.push(`event=${request.event}`);
   if (request.trackerId !== undefined) {
-    query.push(`trackerid=${escapeBytes(request.trackerId)}`);
+    query.push(`trackerid=${percentEncode(request.trackerId)}`);
   }
   const url = new URL(tracker);
   const own = url.search.slice(1);
@@ -189,7 +190,7 @@ export function scrapeUrl(
   if (path === tracker.pathname) return undefined;
   const url = new URL(tracker);
   url.pathname = path;
-  const query = infoHashes.map((hash) => `info_hash=${escapeBytes(hash)}`);
+  const query = infoHashes.map((hash) => `info_hash=${percentEncode(hash)}`);
   const own = url.search.slice(1);
   url.search = [...(own === "" ? [] : [own]), ...query].join("&");
   return url;
@@ -200,14 +201,4 @@ function refuseLocal(url: URL, path = "/announce"): string | undefined {
   return isLoopback(url.hostname) && !url.pathname.startsWith(path)
     ? "is on this machine, and no tracker"
     : undefined;
-}
-
-/** RFC 3986's unreserved characters stand for themselves. */
-function escapeBytes(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => {
-    const character = String.fromCharCode(byte);
-    return /[0-9A-Za-z._~-]/.test(character)
-      ? character
-      : `%${byte.toString(16).toUpperCase().padStart(2, "0")}`;
-  }).join("");
 }
