@@ -24,6 +24,10 @@
  * for again, of anybody. And in v2 it may not be known yet what a piece must
  * hash to: until then it is not asked for.
  *
+ * A web seed is a peer too, as far as the picker is concerned, but one that is
+ * asked for long stretches of bytes: it begins runs of pieces that are next to
+ * each other, however rare they are, and fills the gaps that peers leave.
+ *
  * Nobody is waited for without end: what a stalled peer was asked for counts
  * as not asked, what a slow one was asked for is asked of others when they
  * have nothing else to do, and a piece that is to come from one peer alone
@@ -232,6 +236,12 @@ export interface PickOptions {
    * allows while it chokes us (BEP 6).
    */
   only?: ReadonlySet<number> | undefined;
+  /**
+   * Whether new pieces should be next to each other, and from which piece on
+   * to look for a run of them; they are rarest first if not given. Who is
+   * asked so never chokes us: `only` does not go with it.
+   */
+  from?: number | undefined;
 }
 
 /** What became of a request that was rejected. */
@@ -412,7 +422,18 @@ export class PiecePicker {
       this.#own(piece, member);
       if (!take(piece)) return blocks;
     }
-    while (this.#open.size < this.#maxOpen) {
+    if (options.from !== undefined) {
+      const { from, count } = options;
+      const length = Math.ceil(
+        (count - blocks.length) / this.#layout.blocksPerPiece,
+      );
+      for (const index of this.#run(member, { from, length })) {
+        if (!take(this.#openPiece(index, member))) return blocks;
+      }
+      // What is left lies elsewhere: that is for the next request.
+      if (blocks.length > 0) return blocks;
+    }
+    while (options.from === undefined && this.#open.size < this.#maxOpen) {
       const piece = this.#openFor(member, only);
       if (!piece) break;
       if (!take(piece)) return blocks;
@@ -479,6 +500,28 @@ export class PiecePicker {
   release(peer: PickerPeer, id: number): void {
     const member = this.#member(peer);
     if (member.giveUp(id)) this.#unask(id, member);
+  }
+
+  /**
+   * Whether a peer is still asked for a block: others may have sent it.
+   *
+   * @param peer The peer.
+   * @param block The block.
+   * @returns Whether it is.
+   */
+  isAsked(peer: PickerPeer, block: Block): boolean {
+    return peer.requests.has(this.#idOf(block));
+  }
+
+  /**
+   * A peer will not send some blocks: what of them it is still asked for is
+   * free for others.
+   *
+   * @param peer The peer.
+   * @param blocks The blocks.
+   */
+  withdraw(peer: PickerPeer, blocks: readonly Block[]): void {
+    for (const block of blocks) this.release(peer, this.#idOf(block));
   }
 
   /**
@@ -703,7 +746,24 @@ export class PiecePicker {
         [...only].filter((index) => member.mayGive(index, only)),
       )
       : this.#firstWaiting(member);
-    if (index === undefined) return undefined;
+    return index === undefined ? undefined : this.#openPiece(index, member);
+  }
+
+  /** Pieces next to each other that wait, as many as may be opened. */
+  #run(
+    member: Member,
+    { from, length }: { from: number; length: number },
+  ): number[] {
+    const room = this.#maxOpen - this.#open.size;
+    const run = this.#row.run(member.have, {
+      from,
+      length: Math.min(length, room),
+      except: member.rejected,
+    });
+    return Array.from({ length: run?.length ?? 0 }, (_, i) => run!.first + i);
+  }
+
+  #openPiece(index: number, member: Member): OpenPiece {
     this.#opened++;
     this.#row.remove(index);
     const piece = new OpenPiece(

@@ -21,6 +21,24 @@ export interface SearchOptions {
   except?: ReadonlyMap<number, unknown>;
 }
 
+/** Options for {@linkcode RarityRow.run}. */
+export interface RunOptions {
+  /** The piece to begin at; the search wraps around. */
+  from: number;
+  /** How many pieces are enough. */
+  length: number;
+  /** Pieces to pass over: the keys of this. */
+  except?: ReadonlyMap<number, unknown>;
+}
+
+/** Pieces that are next to each other. */
+export interface PieceRun {
+  /** The first. */
+  readonly first: number;
+  /** How many there are. */
+  readonly length: number;
+}
+
 /** The waiting pieces, rarest first. */
 export class RarityRow {
   /** Changes when a piece comes back into the row. */
@@ -95,6 +113,38 @@ export class RarityRow {
       if (first === undefined || place < this.#place[first]!) first = index;
     }
     return first;
+  }
+
+  /**
+   * A run of pieces that are next to each other, all waiting and in a set,
+   * however rare they are: the first that is long enough, else the longest. It
+   * is cut where the search begins.
+   *
+   * @param have The set.
+   * @param options Where to begin, and how long it is to be.
+   * @returns The run, or `undefined` if none of them waits.
+   */
+  run(have: Bitfield, options: RunOptions): PieceRun | undefined {
+    const { from, length, except } = options;
+    if (this.#length === 0) return undefined;
+    const count = this.#place.length;
+    let best: PieceRun | undefined;
+    let first = 0;
+    let found = 0;
+    for (let i = 0; i < count && (best?.length ?? 0) < length; i++) {
+      const index = (from + i) % count;
+      const fits = this.#place[index]! >= 0 && have.has(index) &&
+        !except?.has(index);
+      if (!fits) {
+        found = 0;
+        continue;
+      }
+      // The last piece and the first are no neighbours.
+      if (found === 0 || index === 0) [first, found] = [index, 0];
+      found++;
+      if (found > (best?.length ?? 0)) best = { first, length: found };
+    }
+    return best;
   }
 
   /**

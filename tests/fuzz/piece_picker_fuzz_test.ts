@@ -189,8 +189,12 @@ class Model {
     assert(blocks.length <= options.count, "too many");
     const isEndgame = () =>
       !this.#some("waiting") || this.#incomplete >= this.#maxOpen;
+    const inRow = options.from !== undefined;
+    let next: number | undefined;
     for (const block of [...blocks, undefined]) {
       if (!block && blocks.length === options.count) break;
+      // A run ends where it ends: what lies elsewhere is asked for later.
+      if (!block && inRow && blocks.length > 0) break;
       const piece = block && this.pieces[block.index]!;
       const at = block ? block.begin / BLOCK_LENGTH : 0;
       if (block) assertEquals(block, this.layout.block(block.index, at));
@@ -201,18 +205,24 @@ class Model {
       const mine = withFree.filter((p) => p.owner === peer);
       const orphans = withFree.filter((p) => !p.owner);
       const waiting = this.#openCount < this.#maxOpen
-        ? this.#rarest(
-          having.filter((p) => p.phase === "waiting"),
-          // Of the few that are allowed the rarest, from the start.
-          options.only ? 0 : RANDOM_FIRST_PIECES,
-        )
+        ? inRow
+          ? having.filter(({ phase }) => phase === "waiting")
+          : this.#rarest(
+            having.filter((p) => p.phase === "waiting"),
+            // Of the few that are allowed the rarest, from the start.
+            options.only ? 0 : RANDOM_FIRST_PIECES,
+          )
         : [];
       const others = withFree.filter((p) => !p.isExclusive);
       const best = [mine, orphans, waiting, others].find((p) => p.length > 0);
       if (best) {
         assert(piece && best.includes(piece), "not the best");
         assertEquals(at, firstFree(piece), "not from the start");
-        if (piece.phase === "waiting") this.#open(piece);
+        if (piece.phase === "waiting") {
+          if (inRow) assertEquals(piece.index, next ?? piece.index, "no run");
+          next = piece.index + 1;
+          this.#open(piece);
+        }
         if (piece.owner === undefined) piece.owner = peer;
       } else {
         const asked = this.#mayTakeOver(peer, {
@@ -510,7 +520,10 @@ function step(model: Model, random: () => number, now: number): void {
     const only = random() < 0.8 ? undefined : new Set(
       pieces.map(({ index }) => index).filter(() => random() < 0.4),
     );
-    const blocks = model.pick(peer, { count, now, patience, only });
+    const from = only || random() < 0.7
+      ? undefined
+      : Math.floor(random() * layout.pieceCount);
+    const blocks = model.pick(peer, { count, now, patience, only, from });
     if (blocks.length === 0 || random() < 0.1) model.takeOver(peer, now);
   } else if (roll < 0.75) {
     const asked = [...peer.requests.keys()];

@@ -28,6 +28,7 @@ interface PickTimes {
   now?: number;
   patience?: number;
   only?: number[];
+  from?: number;
 }
 
 /** A picker in a swarm; pieces are written `x.x`, blocks `piece.block`. */
@@ -72,13 +73,14 @@ class Swarm {
   pick(
     peer: PickerPeer,
     count: number,
-    { now = 0, patience = 1000, only }: PickTimes = {},
+    { now = 0, patience = 1000, only, from }: PickTimes = {},
   ): string {
     return this.picker.pick(peer, {
       count,
       now,
       patience,
       only: only && new Set(only),
+      from,
     })
       .map(({ index, begin, length }) => {
         assertEquals(length, BLOCK_LENGTH);
@@ -1017,4 +1019,66 @@ Deno.test("PiecePicker.rejected() begins a piece anew that needs one source", ()
   // When b takes too long, a has rejected it long ago.
   assertEquals(swarm.picker.takeOver(a, 19_999), []);
   assertEquals(swarm.picker.takeOver(a, 20_000), [0]);
+});
+
+Deno.test("PiecePicker.pick() gives runs of pieces to who wants them", async (t) => {
+  const table: [
+    have: string,
+    peer: string,
+    from: number,
+    count: number,
+    expected: string,
+  ][] = [
+    ["......", "xxxxxx", 0, 4, "0.0 0.1 1.0 1.1"],
+    ["......", "xxxxxx", 3, 4, "3.0 3.1 4.0 4.1"],
+    ["......", "xxxxxx", 3, 3, "3.0 3.1 4.0"],
+    [".x.x..", "xxxxxx", 0, 4, "4.0 4.1 5.0 5.1"],
+    [".x.x..", "xxxxxx", 0, 6, "4.0 4.1 5.0 5.1"],
+    ["......", "xx.xxx", 0, 9, "3.0 3.1 4.0 4.1 5.0 5.1"],
+    ["xx.xxx", "xxxxxx", 4, 9, "2.0 2.1"],
+    ["xxxxxx", "xxxxxx", 0, 9, ""],
+  ];
+  for (const [have, peer, from, count, expected] of table) {
+    await t.step(`${count} blocks of ${have} from ${from}`, () => {
+      const swarm = new Swarm({ have });
+      assertEquals(swarm.pick(swarm.join(peer), count, { from }), expected);
+    });
+  }
+});
+
+Deno.test("PiecePicker.pick() ends a run where no more pieces may be open", () => {
+  const swarm = new Swarm({ have: "......", maxOpen: 3 });
+  const seed = swarm.join("xxxxxx");
+  assertEquals(
+    swarm.pick(seed, 100, { from: 1 }),
+    "1.0 1.1 2.0 2.1 3.0 3.1",
+  );
+  assertEquals(swarm.pick(seed, 100, { from: 4 }), "");
+});
+
+Deno.test("PiecePicker.pick() ends begun pieces before it begins a run", () => {
+  const swarm = new Swarm({ have: "......" });
+  const [seed, peer] = [swarm.join("xxxxxx"), swarm.join("x.....")];
+  assertEquals(swarm.pick(seed, 3, { from: 2 }), "2.0 2.1 3.0");
+  assertEquals(swarm.pick(seed, 3, { from: 4 }), "3.1 4.0 4.1");
+  swarm.pick(peer, 1);
+  // What another one has begun comes when nothing waits.
+  assertEquals(swarm.pick(seed, 9, { from: 5 }), "5.0 5.1");
+  assertEquals(swarm.pick(seed, 9, { from: 0 }), "1.0 1.1");
+  assertEquals(swarm.pick(seed, 9, { from: 2 }), "0.1");
+});
+
+Deno.test("PiecePicker.withdraw() frees what is still asked for", () => {
+  const swarm = new Swarm({ have: ".." });
+  const [seed, peer] = [swarm.join("xx"), swarm.join("xx")];
+  swarm.pick(seed, 4, { from: 0 });
+  const blocks = ["0.0", "0.1", "1.0", "1.1"].map((name) => swarm.block(name));
+  swarm.receive(seed, "0.0");
+  assertEquals(
+    blocks.map((block) => swarm.picker.isAsked(seed, block)),
+    [false, true, true, true],
+  );
+  swarm.picker.withdraw(seed, blocks.slice(0, 3));
+  assertEquals(swarm.asked(seed), "1.1");
+  assertEquals(swarm.pick(peer, 9), "0.1 1.0");
 });

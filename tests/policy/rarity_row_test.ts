@@ -56,6 +56,45 @@ Deno.test("RarityRow.first() passes over what it is told to", () => {
   assertEquals(row.first(full(8), { except }), undefined);
 });
 
+Deno.test("RarityRow.run() finds neighbours that wait", async (t) => {
+  const table: [
+    waiting: string,
+    peer: string,
+    from: number,
+    length: number,
+    run: [first: number, length: number] | undefined,
+  ][] = [
+    ["xxxxxxxx", "xxxxxxxx", 0, 3, [0, 3]],
+    ["xxxxxxxx", "xxxxxxxx", 2, 3, [2, 3]],
+    ["xxxxxxxx", "xxxxxxxx", 6, 3, [0, 3]],
+    ["xxxxxxxx", "xxxxxxxx", 6, 9, [0, 6]],
+    ["x.xx.xxx", "xxxxxxxx", 0, 2, [2, 2]],
+    ["x.xx.xxx", "xxxxxxxx", 4, 2, [5, 2]],
+    ["x.xx.xxx", "xxxxxxxx", 0, 9, [5, 3]],
+    ["xxxxxxxx", "x.xx.x..", 0, 9, [2, 2]],
+    ["x.......", "xxxxxxxx", 5, 2, [0, 1]],
+    ["x......x", "xxxxxxxx", 7, 2, [7, 1]],
+    ["........", "xxxxxxxx", 0, 1, undefined],
+    ["xxxxxxxx", "........", 0, 1, undefined],
+    ["xxxxxxxx", "xxxxxxxx", 0, 0, undefined],
+  ];
+  const drawn = (picture: string) =>
+    setOf(8, [...picture].flatMap((mark, i) => mark === "x" ? i : []));
+  for (const [waiting, peer, from, length, run] of table) {
+    await t.step(`${waiting} for ${peer} from ${from}, ${length}`, () => {
+      const row = new RarityRow(drawn(waiting), () => 0.999);
+      const found = row.run(drawn(peer), { from, length });
+      assertEquals(found && [found.first, found.length], run);
+    });
+  }
+  await t.step("without those to pass over", () => {
+    const row = new RarityRow(full(8), () => 0.999);
+    const except = new Map([[3, 0]]);
+    const found = row.run(full(8), { from: 0, length: 8, except });
+    assertEquals(found, { first: 4, length: 4 });
+  });
+});
+
 Deno.test("RarityRow.firstOf() finds the one that stands first", () => {
   const row = new RarityRow(setOf(8, [1, 3, 4, 6]), () => 0.999);
   const order = orderOf(row, 8);
