@@ -95,6 +95,35 @@ export class TrackerError extends Error {
 }
 
 /**
+ * What a web seed cannot do:
+ *
+ * - `missing`: it does not have the file, and is not asked for it again;
+ * - `failed`: it may answer later.
+ */
+export type WebSeedProblem = "missing" | "failed";
+
+/** A web seed did not give what it was asked for: others may have it. */
+export class WebSeedError extends Error {
+  /** The name of the class. */
+  override readonly name = "WebSeedError";
+
+  /**
+   * Names the problem.
+   *
+   * @param problem What kind of failure it is.
+   * @param message What happened.
+   * @param options `retryInMs` is the web seed's own wish, if any.
+   */
+  constructor(
+    readonly problem: WebSeedProblem,
+    message: string,
+    readonly options: ErrorOptions & { retryInMs?: number | undefined } = {},
+  ) {
+    super(message, options);
+  }
+}
+
+/**
  * What became impossible with the disk:
  *
  * - `disk_full`: no room for the bytes;

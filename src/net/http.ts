@@ -16,14 +16,8 @@ import { LimitedBytesTransformStream, toBytes } from "@std/streams";
 /** More than any honest chain needs. */
 const MAX_REDIRECTS = 5;
 
-/** What we call ourselves; some trackers list the clients they like. */
-
-/** Options for {@linkcode httpGet}. */
-export interface HttpGetOptions {
-  /** The body is refused beyond so many bytes, counted after inflation. */
-  maxBytes: number;
-  /** How long everything may take. */
-  timeoutMs: number;
+/** What holds for whatever is asked of a server. */
+export interface HttpOptions {
   /** Gives up. */
   signal: AbortSignal;
   /**
@@ -32,7 +26,23 @@ export interface HttpGetOptions {
    * @param url The URL.
    * @returns Why not, as a sentence, or `undefined` if it may.
    */
-  refuse?: (url: URL) => string | undefined;
+  refuse?: ((url: URL) => string | undefined) | undefined;
+}
+
+/** Options for {@linkcode openHttp}. */
+export interface OpenHttpOptions extends HttpOptions {
+  /** What the request says, beside who we are. */
+  headers?: Readonly<Record<string, string>>;
+  /** Whose connections to use. */
+  client?: Deno.HttpClient | undefined;
+}
+
+/** Options for {@linkcode httpGet}. */
+export interface HttpGetOptions extends HttpOptions {
+  /** The body is refused beyond so many bytes, counted after inflation. */
+  maxBytes: number;
+  /** How long everything may take. */
+  timeoutMs: number;
   /** The family of addresses to use; any if not given. */
   family?: AddressFamily | undefined;
 }
@@ -68,7 +78,13 @@ export async function httpGet(
   using client = options.family &&
     Deno.createHttpClient({ localAddress: ANY_ADDRESS[options.family] });
   try {
-    const response = await follow(url, { ...options, signal, client });
+    const response = await follow(url, {
+      ...options,
+      signal,
+      client,
+      // Who is asked so seldom need not keep it open.
+      headers: { "connection": "close" },
+    });
     const body = response.body
       ? await toBytes(
         response.body.pipeThrough(
@@ -90,6 +106,29 @@ export async function httpGet(
   }
 }
 
+/**
+ * Asks for what a URL stands for, and leaves the body to the caller, who caps
+ * and ends it.
+ *
+ * @param url The URL; user and password go into a header.
+ * @param options What to say, and what gives up.
+ * @returns The answer, whatever its status, but no redirect.
+ * @throws {NetworkError} If there is none.
+ */
+export async function openHttp(
+  url: URL,
+  options: OpenHttpOptions,
+): Promise<Response> {
+  try {
+    return await follow(url, options);
+  } catch (error) {
+    options.signal.throwIfAborted();
+    if (error instanceof NetworkError) throw error;
+    const message = `cannot be asked: ${reasonOf(error)}`;
+    throw new NetworkError(`${displayUrl(url)} ${message}`, { cause: error });
+  }
+}
+
 /** Deno tells the reason together with the URL, and what is secret in it. */
 function reasonOf(error: unknown): string {
   const { message, cause } = error as Error;
@@ -100,18 +139,12 @@ function reasonOf(error: unknown): string {
 
 async function follow(
   start: URL,
-  { signal, refuse, client }: HttpGetOptions & {
-    client: Deno.HttpClient | undefined;
-  },
+  { signal, refuse, client, headers: given = {} }: OpenHttpOptions,
 ): Promise<Response> {
   let url = start;
   for (let hops = 0; hops <= MAX_REDIRECTS; hops++) {
     check(url, { start, refuse });
-    const headers = new Headers({
-      "user-agent": CLIENT_NAME,
-      // Trackers are asked so seldom that nobody gains from keeping it open.
-      "connection": "close",
-    });
+    const headers = new Headers({ "user-agent": CLIENT_NAME, ...given });
     if (start.username !== "" && url.origin === start.origin) {
       headers.set("authorization", basicAuthorization(start));
     }
@@ -141,7 +174,7 @@ async function follow(
 
 function check(
   url: URL,
-  { start, refuse }: { start: URL; refuse: HttpGetOptions["refuse"] },
+  { start, refuse }: { start: URL; refuse: HttpOptions["refuse"] },
 ): void {
   const shown = displayUrl(url);
   if (url.protocol !== "http:" && url.protocol !== "https:") {
@@ -153,12 +186,22 @@ function check(
   }
   const reason = refuse?.(url);
   if (reason !== undefined) throw new NetworkError(`${shown} ${reason}`);
+  const forbidden = whyForbidden(url);
+  if (forbidden !== undefined) throw new NetworkError(`${shown} ${forbidden}`);
+}
+
+/**
+ * Whether Deno permits to ask a URL.
+ *
+ * @param url An http or https URL.
+ * @returns Why not and what to do, as a sentence without its subject, or
+ * `undefined` if it may be asked.
+ */
+export function whyForbidden(url: URL): string | undefined {
   const port = url.port || (url.protocol === "https:" ? "443" : "80");
-  if (!mayUseHost(`${url.hostname}:${port}`)) {
-    throw new NetworkError(
-      `${shown} may not be asked: run again with --allow-net=${url.host}`,
-    );
-  }
+  return mayUseHost(`${url.hostname}:${port}`)
+    ? undefined
+    : `may not be asked: run again with --allow-net=${url.host}`;
 }
 
 function basicAuthorization({ username, password }: URL): string {

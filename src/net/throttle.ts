@@ -103,13 +103,25 @@ class ThrottledConnection implements Connection {
   }
 }
 
-/** How much may be taken from all of them at a time. */
-function quantumOf(buckets: readonly TokenBucket[]): number {
+/**
+ * How much may be taken from buckets at a time.
+ *
+ * @param buckets The buckets.
+ * @returns The bytes; `Infinity` if there is no bucket.
+ */
+export function quantumOf(buckets: readonly TokenBucket[]): number {
   return Math.min(...buckets.map(({ quantum }) => quantum));
 }
 
-/** Takes from all of them; the slowest decides. */
-function waitFor(
+/**
+ * Takes bytes from all of some buckets; the slowest decides.
+ *
+ * @param buckets The buckets.
+ * @param bytes How many; no more than {@linkcode quantumOf} says.
+ * @param now The time in milliseconds.
+ * @returns How long to wait until they may pass, in milliseconds.
+ */
+export function waitFor(
   buckets: readonly TokenBucket[],
   bytes: number,
   now: number,
