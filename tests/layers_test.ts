@@ -27,6 +27,7 @@ const PURE = [
   /^storage\/places\.ts$/,
   /^lsd\/(announcement|local_swarms)\.ts$/,
   /^torrent\/metadata(_\w+)?\.ts$/,
+  /^torrent\/web_seed_run\.ts$/,
   /^cli\/(args|create_args|help|options|show|text|values)\.ts$/,
 ];
 

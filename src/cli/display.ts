@@ -194,8 +194,15 @@ class TextDisplay implements Display {
         this.#said.set(event.tracker, text);
         return text;
       }
+      case "web_seed_failed": {
+        const text = describe(event);
+        if (this.#said.get(event.webSeed) === text) return undefined;
+        this.#said.set(event.webSeed, text);
+        return text;
+      }
       case "notice":
       case "peer_banned":
+      case "web_seed_banned":
         return describe(event);
       default:
         return undefined;
@@ -350,6 +357,13 @@ function describe(event: TorrentEvent): string | undefined {
       return `${event.peer}: ${event.message}`;
     case "peer_banned":
       return `${event.peer} gave wrong data and is banned`;
+    case "web_seed_failed":
+      // Most messages begin with the URL of a file on it.
+      return event.message.startsWith(event.webSeed)
+        ? event.message
+        : about(event.webSeed, event.message);
+    case "web_seed_banned":
+      return `the web seed ${event.webSeed} gave wrong data and is banned`;
     case "piece_lost":
       return `piece ${event.index} is not on disk any more`;
     case "notice":

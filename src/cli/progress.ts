@@ -133,8 +133,9 @@ function sentWords({ sentBytes, totalBytes }: TorrentStats): string {
   return `${formatBytes(sentBytes)} sent (ratio ${ratio.toFixed(2)})`;
 }
 
-function stateOf({ phase, serving, peers }: TorrentStats): string {
-  if (phase !== "downloading" || serving > 0) return phase;
+function stateOf(stats: TorrentStats): string {
+  const { phase, serving, webSeedsServing, peers } = stats;
+  if (phase !== "downloading" || serving + webSeedsServing > 0) return phase;
   return peers > 0 ? "waiting" : "connecting";
 }
 
@@ -173,6 +174,7 @@ function factsOf(stats: TorrentStats): string[] {
       secondsLeft === undefined ? "-" : formatDuration(Math.ceil(secondsLeft))
     }`,
     plural(stats.peers, "peer"),
+    ...(stats.webSeeds > 0 ? [plural(stats.webSeeds, "web seed")] : []),
     ...(stats.sentPerSecond > 0
       ? [`sending ${formatBytes(stats.sentPerSecond)}/s`]
       : []),
@@ -252,6 +254,8 @@ const SUMMED = [
   "sentPerSecond",
   "peers",
   "serving",
+  "webSeeds",
+  "webSeedsServing",
   "candidates",
   "tried",
   "trackers",

@@ -23,6 +23,7 @@ import type {
   PickerPeer,
   PickOptions,
   PiecePicker,
+  Receipt,
 } from "../policy/piece_picker.ts";
 import { RateMeter } from "../policy/rate.ts";
 import { RequestWindow } from "../policy/request_window.ts";
@@ -76,6 +77,8 @@ export interface DownloadHandler {
   onGained(peer: Peer, pieces: Iterable<number>): void;
   /** A peer gave what was wrong: it must go for good. */
   onLiar(peer: Peer): void;
+  /** The same of somebody who is no peer: a web seed. */
+  onOtherLiar(giver: PickerPeer): void;
   /** The disk refuses, or the torrent is wrong: nothing more can be done. */
   onFailure(error: StorageError | MetainfoError): void;
 }
@@ -325,6 +328,21 @@ export class Download {
     if (liar) this.#convict(liar);
   }
 
+  /**
+   * Takes a block from somebody who is no peer: a web seed.
+   *
+   * @param giver Who gave it; one of the picker's.
+   * @param options The block, its bytes, and the time.
+   */
+  receiveFrom(
+    giver: PickerPeer,
+    { place, block, now }: { place: Block; block: Uint8Array; now: number },
+  ): void {
+    const receipt = this.#picker.received(giver, place);
+    this.received.add(block.length, now);
+    this.#take(receipt, { place, block });
+  }
+
   #receive(source: Source, message: Message, now: number): void {
     // What a liar said before its connection was closed is worth nothing.
     if (source.isLiar) return;
@@ -394,15 +412,22 @@ export class Download {
       source.newestAnswered = Math.max(source.newestAnswered, askedAt);
       source.window.received(block.length, { askedAt, now });
     }
-    if (receipt.verdict !== "wanted") {
+    this.#take(receipt, { place, block });
+    if (receipt.verdict === "unasked" && ++source.unasked > MAX_UNASKED) {
+      this.#convict(source.seat);
+      throw new ProtocolError("The peer sends what nobody asked for");
+    }
+  }
+
+  #take(
+    { verdict, cancel }: Receipt,
+    { place, block }: { place: Block; block: Uint8Array },
+  ): void {
+    if (verdict !== "wanted") {
       this.#wastedBytes += block.length;
-      if (receipt.verdict === "unasked" && ++source.unasked > MAX_UNASKED) {
-        this.#convict(source.seat);
-        throw new ProtocolError("The peer sends what nobody asked for");
-      }
       return;
     }
-    for (const seat of receipt.cancel) {
+    for (const seat of cancel) {
       this.#sourceOf.get(seat)?.peer.send({ type: "cancel", ...place });
     }
     this.#store.add(place, block);
@@ -423,9 +448,9 @@ export class Download {
     const least = Math.min(MAX_REFILL, size * REFILL_SHARE);
     if (room < Math.max(1, least)) return;
     const isIdle = seat.requests.size === 0;
-    const patience = this.#limitMs() +
+    const patience = this.limitMs +
       Math.max(MIN_PATIENCE_MS, 2 * (window.latency ?? 0));
-    const blocks = this.#choose(seat, {
+    const blocks = this.choose(seat, {
       count: room,
       now,
       patience,
@@ -452,12 +477,19 @@ export class Download {
   }
 
   /** How long our own limit needs for all that was asked for. */
-  #limitMs(): number {
+  get limitMs(): number {
     if (this.#maxRate === undefined) return 0;
     return this.#picker.askedCount * BLOCK_LENGTH * 1000 / this.#maxRate;
   }
 
-  #choose(seat: PickerPeer, options: PickOptions): Block[] {
+  /**
+   * Chooses blocks to ask somebody for, if need be in the place of others.
+   *
+   * @param seat Who; one of the picker's.
+   * @param options How many, and the time.
+   * @returns The blocks, in the order in which to ask.
+   */
+  choose(seat: PickerPeer, options: PickOptions): Block[] {
     const blocks = this.#picker.pick(seat, options);
     if (blocks.length > 0 || options.only) return blocks;
     const passedOn = this.#picker.takeOver(seat, options.now);
@@ -493,10 +525,11 @@ export class Download {
 
   #convict(giver: PickerPeer): void {
     const source = this.#sourceOf.get(giver);
-    if (!source || source.isLiar) return;
-    source.isLiar = true;
+    if (source?.isLiar) return;
+    if (source) source.isLiar = true;
     this.#discard(this.#picker.distrust(giver));
-    this.#handler.onLiar(source.peer);
+    if (source) this.#handler.onLiar(source.peer);
+    else this.#handler.onOtherLiar(giver);
   }
 
   #discard(pieces: readonly number[]): void {

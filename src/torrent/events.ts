@@ -36,6 +36,8 @@ export type TorrentEvent =
   | { type: "peer_unreachable"; peer: string; message: string }
   | { type: "peer_disconnected"; peer: string; message: string }
   | { type: "peer_banned"; peer: string }
+  | { type: "web_seed_failed"; webSeed: string; message: string }
+  | { type: "web_seed_banned"; webSeed: string }
   | { type: "piece_lost"; index: number }
   | { type: "notice"; message: string };
 
@@ -69,7 +71,7 @@ export interface TorrentStats {
   checkedBytes: number;
   /** While checking: how many bytes must be read. */
   bytesToCheck: number;
-  /** The bytes of blocks that came from peers in this run. */
+  /** The bytes of blocks that came from peers and web seeds in this run. */
   receivedBytes: number;
   /** The bytes that came and were of no use. */
   wastedBytes: number;
@@ -89,6 +91,10 @@ export interface TorrentStats {
   serving: number;
   /** How many of them we serve. */
   served: number;
+  /** How many web seeds may have something for us. */
+  webSeeds: number;
+  /** How many of them give us something now. */
+  webSeedsServing: number;
   /** How many addresses are known that could be dialled. */
   candidates: number;
   /** How many peers were dialled, or came. */

@@ -9,6 +9,7 @@ import type { Endpoint } from "../bytes/endpoint.ts";
 import type { DhtNode } from "../dht/dht_node.ts";
 import type { LocalDiscovery } from "../lsd/local_discovery.ts";
 import type { Dialer } from "../net/connection.ts";
+import type { TokenBucket } from "../policy/token_bucket.ts";
 import type { AnnounceSlots } from "../tracker/announce_slots.ts";
 import type { Tracker } from "../tracker/tracker.ts";
 import type { Seats } from "./swarm.ts";
@@ -37,6 +38,8 @@ export interface TransferServices {
   lsd?: (() => Pick<LocalDiscovery, "announce"> | undefined) | undefined;
   /** How fast all peers may send to us, in bytes per second, if limited. */
   maxDownloadRate?: number | undefined;
+  /** What keeps that rate; nothing if it is not limited. */
+  downloadLimits?: readonly TokenBucket[] | undefined;
   /** How many connections the other torrents leave us. */
   seats: Seats;
   /** Room for announces. */
@@ -51,6 +54,8 @@ export interface TransferLimits {
   extraTrackers?: readonly Tracker[] | undefined;
   /** Peers to dial whatever trackers say. */
   peers: readonly Endpoint[];
+  /** URLs of web seeds beside those of the torrent; none if not given. */
+  webSeeds?: readonly string[] | undefined;
   /** How many peers may be connected. */
   maxPeers: number;
   /** After how long without any progress to give up; never if not given. */

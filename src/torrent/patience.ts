@@ -13,10 +13,14 @@ export interface Situation {
   peers: number;
   /** How many of them serve us. */
   serving: number;
-  /** The bytes of blocks that came from peers. */
+  /** The bytes of blocks that came from peers and web seeds. */
   receivedBytes: number;
   /** How many pieces came with a wrong hash. */
   mismatches: number;
+  /** How many web seeds may have something. */
+  webSeeds: number;
+  /** Why the last web seed that failed did. */
+  webSeedError: string | undefined;
   /** Whether any peer was ever connected. */
   wasConnected: boolean;
   /** How many trackers have answered. */
@@ -111,20 +115,27 @@ export class Patience {
         `${gaveUp} what came did not match its hash, and nobody else has it`,
       );
     }
+    const webSeeds = situation.webSeedError ??
+      (situation.webSeeds > 0 ? "no web seed sends anything" : undefined);
+    const and = webSeeds === undefined ? "" : `, and ${webSeeds}`;
     if (peers > 0) {
       const why = serving > 0 ? "sends what is missing" : "serves us";
       return new GaveUpError(
         "stalled",
-        `${gaveUp} none of the connected peers (${peers}) ${why}`,
+        `${gaveUp} none of the connected peers (${peers}) ${why}${and}`,
       );
     }
-    if (situation.wasConnected || situation.trackersAnswered > 0) {
-      return new GaveUpError("stalled", `${gaveUp} no peer is connected`);
+    const wasReached = situation.wasConnected || receivedBytes > 0 ||
+      situation.trackersAnswered > 0;
+    if (wasReached) {
+      return new GaveUpError("stalled", `${gaveUp} no peer is connected${and}`);
     }
-    const trackers = situation.trackerError ?? "there is no tracker to ask";
+    const trackers = situation.trackerError ??
+      (webSeeds === undefined ? "there is no tracker to ask" : undefined);
+    const reasons = [trackers, webSeeds].filter((why) => why !== undefined);
     return new GaveUpError(
       "unreachable",
-      `${gaveUp} no peer could be reached, and ${trackers}`,
+      `${gaveUp} no peer could be reached, and ${reasons.join(", and ")}`,
     );
   }
 

@@ -153,6 +153,7 @@ export class Session implements AsyncDisposable {
         dht: dht && (() => this.#joinDht(dht)),
         lsd: isPrivate(source) ? undefined : () => this.#lookAround(),
         maxDownloadRate: this.#maxDownloadRate,
+        downloadLimits: this.#limits.download,
         announceSlots: this.#announceSlots,
         seats: {
           take: () => this.#connections.take(key),

@@ -71,6 +71,8 @@ export function takeStats(sources: StatsSources): TorrentStats {
     seeds: peers.filter(({ state }) => state.hasAll).length,
     serving: peers.filter(({ state }) => !state.peerChoking).length,
     served: peers.filter(({ state }) => !state.amChoking).length,
+    webSeeds: transfer?.webSeeds.usable ?? 0,
+    webSeedsServing: transfer?.webSeeds.serving ?? 0,
     candidates: contacts.candidates.idleCount,
     tried: contacts.tried,
     banned: contacts.swarm.banned,

@@ -31,6 +31,7 @@ import type {
 import { Patience } from "./patience.ts";
 import type { TorrentFiles } from "./torrent_files.ts";
 import { Upload } from "./upload.ts";
+import { WebSeeds } from "./web_seeds.ts";
 import { delay } from "@std/async/delay";
 
 /** How often late blocks, idle windows and the patience are looked after. */
@@ -63,6 +64,8 @@ export class Transfer implements ContactsHandler {
   readonly download: Download;
   /** The giving side. */
   readonly upload: Upload;
+  /** Who gives beside the peers. */
+  readonly webSeeds: WebSeeds;
 
   readonly #metainfo: Metainfo;
   readonly #options: TransferOptions;
@@ -111,8 +114,17 @@ export class Transfer implements ContactsHandler {
           options.hashes.wantLeaves(index, performance.now()),
         onGained: (peer, pieces) => this.upload.gained(peer, pieces),
         onLiar: (peer) => options.contacts.ban(peer),
+        onOtherLiar: (giver) => this.webSeeds.ban(giver),
         onFailure: (error) => this.#downloaded.reject(error),
       },
+    });
+    this.webSeeds = new WebSeeds(metainfo, {
+      extra: limits.webSeeds ?? [],
+      picker: this.#picker,
+      store: this.store,
+      download: this.download,
+      limits: services.downloadLimits ?? [],
+      emit: options.emit,
     });
     if (storage.canRead) {
       this.#reader = new VerifiedReader(layout, {
@@ -154,10 +166,12 @@ export class Transfer implements ContactsHandler {
     this.#patience.begin(performance.now());
     const tasks = new TaskGroup({ signal });
     this.#tasks = tasks;
+    const webSeeds = this.isComplete ? undefined : this.webSeeds.start(tasks);
     tasks.spawn((signal) => this.#tick(signal));
     return {
       [Symbol.asyncDispose]: async () => {
         await tasks[Symbol.asyncDispose]();
+        webSeeds?.[Symbol.dispose]();
         await this.upload.settled();
         await this.#options.hashes.settled();
         this.#options.hashes.serveFrom(undefined);
@@ -214,6 +228,7 @@ export class Transfer implements ContactsHandler {
       } else {
         this.upload.update({ now, isSeeding });
       }
+      this.webSeeds.tick(now);
       if (!isSeeding) this.#watchProgress(now);
     }
   }
@@ -227,6 +242,8 @@ export class Transfer implements ContactsHandler {
       serving: peers.filter(({ state }) => !state.peerChoking).length,
       receivedBytes: this.download.received.total,
       mismatches: this.#mismatches,
+      webSeeds: this.webSeeds.usable,
+      webSeedError: this.webSeeds.lastFailure,
       wasConnected: this.#options.contacts.wasConnected,
       trackersAnswered: this.#options.contacts.trackersAnswered,
       trackerError: this.#options.contacts.trackerError,

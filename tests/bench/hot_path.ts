@@ -135,6 +135,7 @@ async function download(
       onMismatch: () => done.reject(new Error("Mismatch")),
       onGained: () => {},
       onLiar: () => {},
+      onOtherLiar: () => {},
       onFailure: (error) => done.reject(error),
     },
   });

@@ -41,6 +41,12 @@ const EVENTS: Record<TorrentEvent["type"], TorrentEvent> = {
     message: EVIL,
   },
   "peer_banned": { type: "peer_banned", peer: "h:1" },
+  "web_seed_failed": {
+    type: "web_seed_failed",
+    webSeed: EVIL,
+    message: EVIL,
+  },
+  "web_seed_banned": { type: "web_seed_banned", webSeed: EVIL },
   "piece_lost": { type: "piece_lost", index: 5 },
   notice: { type: "notice", message: EVIL },
 };
@@ -241,6 +247,7 @@ Deno.test("createDisplay() says what matters, and all of it when asked", () => {
         ...event,
         ...("message" in event ? { message: "why" } : {}),
         ...("tracker" in event ? { tracker: "http://t/" } : {}),
+        ...("webSeed" in event ? { webSeed: "http://w/" } : {}),
         ...("client" in event ? { client: "rain 1.0.0" } : {}),
       });
     }
@@ -250,6 +257,8 @@ Deno.test("createDisplay() says what matters, and all of it when asked", () => {
     "film: http://t/ warns: why",
     "film: http://t/: why",
     "film: h:1 gave wrong data and is banned",
+    "film: http://w/: why",
+    "film: the web seed http://w/ gave wrong data and is banned",
     "film: why",
   ];
   assertEquals(said(false), important);
@@ -260,28 +269,29 @@ Deno.test("createDisplay() says what matters, and all of it when asked", () => {
     "film: connected to h:1 (rain 1.0.0)",
     "film: h:1: why",
     "film: h:1: why",
-    important[2],
+    ...important.slice(2, 5),
     "film: piece 5 is not on disk any more",
-    important[3],
+    important[5],
   ]);
 });
 
-Deno.test("createDisplay() says the same of a tracker once", () => {
-  const { display, sink } = shown({ form: "none" });
-  const fail = (message: string) =>
-    display.event(runningOf(), {
-      type: "tracker_failed",
-      tracker: "http://t/",
-      message,
-    });
-  for (const message of ["a", "a", "http://t/ b", "http://t/ b", "a"]) {
-    fail(message);
+Deno.test("createDisplay() says the same of a tracker or web seed once", () => {
+  const [tracker, webSeed] = ["http://t/", "http://t/"];
+  const failures = [
+    (message: string) => ({ type: "tracker_failed", tracker, message }),
+    (message: string) => ({ type: "web_seed_failed", webSeed, message }),
+  ] as const;
+  for (const failure of failures) {
+    const { display, sink } = shown({ form: "none" });
+    for (const message of ["a", "a", "http://t/ b", "http://t/ b", "a"]) {
+      display.event(runningOf(), failure(message) as TorrentEvent);
+    }
+    assertEquals(sink.lines, [
+      "film: http://t/: a",
+      "film: http://t/ b",
+      "film: http://t/: a",
+    ]);
   }
-  assertEquals(sink.lines, [
-    "film: http://t/: a",
-    "film: http://t/ b",
-    "film: http://t/: a",
-  ]);
 });
 
 Deno.test("createDisplay() sums up a run of several, and ends every line", async (t) => {

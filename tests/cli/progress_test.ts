@@ -44,6 +44,12 @@ Deno.test("progressLine() says what a download does", async (t) => {
         "500.0 KiB/1000.0 KiB  0 B/s  ETA -  1 peer",
       ],
       [
+        "web seeds serve, and no peer",
+        { peers: 0, serving: 0, webSeeds: 2, webSeedsServing: 1 },
+        "downloading  film  [###############...............]  50.0%  " +
+        "500.0 KiB/1000.0 KiB  100.0 KiB/s  ETA 5s  0 peers  2 web seeds",
+      ],
+      [
         "files are checked",
         { phase: "checking", checkedBytes: 3 * MIB, bytesToCheck: 12 * MIB },
         "checking  film  [#######.......................]  25.0%  " +

@@ -216,6 +216,7 @@ function run(random: () => number, time: FakeTime): void {
       onGained: () => {},
       onMismatch: () => {},
       onLiar: (peer) => banned.add(peer),
+      onOtherLiar: () => {},
       onFailure: (error) => {
         throw error;
       },

@@ -65,6 +65,8 @@ export const JSON_LINES: Readonly<
     seeds: "count",
     serving: "count",
     served: "count",
+    webSeeds: "count",
+    webSeedsServing: "count",
     candidates: "count",
     tried: "count",
     banned: "count",
@@ -82,6 +84,12 @@ export const JSON_LINES: Readonly<
   "peer_unreachable": { infoHash: "infoHash", peer: "text", message: "text" },
   "peer_disconnected": { infoHash: "infoHash", peer: "text", message: "text" },
   "peer_banned": { infoHash: "infoHash", peer: "text" },
+  "web_seed_failed": {
+    infoHash: "infoHash",
+    webSeed: "text",
+    message: "text",
+  },
+  "web_seed_banned": { infoHash: "infoHash", webSeed: "text" },
   "piece_lost": { infoHash: "infoHash", index: "index" },
   notice: { infoHash: ["infoHash", null], message: "text" },
   result: {

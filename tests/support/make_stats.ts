@@ -38,6 +38,8 @@ export function makeStats(changes: Partial<TorrentStats> = {}): TorrentStats {
     seeds: 2,
     serving: 2,
     served: 0,
+    webSeeds: 0,
+    webSeedsServing: 0,
     candidates: 4,
     tried: 0,
     banned: 0,

@@ -25,6 +25,8 @@ export interface RunOptions extends Partial<TorrentOptions> {
   magnet?: Magnet | undefined;
   /** Its part in the DHT; none if not given. */
   dht?: DhtOptions | undefined;
+  /** How fast everybody may send, in bytes per second, if limited. */
+  maxDownloadRate?: number;
   /** Peers to dial. */
   peers?: readonly Endpoint[];
   /** Stops the run. */
@@ -56,9 +58,13 @@ export async function runTorrent(
   made: MadeTorrent,
   options: RunOptions,
 ): Promise<RunResult> {
-  const { magnet, dht, folder } = options;
+  const { magnet, dht, folder, maxDownloadRate } = options;
   const source = magnet ?? made.metainfo;
-  await using session = new Session({ listenPorts: [0], dht });
+  await using session = new Session({
+    listenPorts: [0],
+    dht,
+    maxDownloadRate,
+  });
   const torrent = session.add(source, {
     places: (metainfo) => placeFiles(metainfo, { folder }),
     trackers: trackersOf(source, session).tiers,

@@ -106,6 +106,7 @@ async function run(
       onGained: () => {},
       onMismatch: () => {},
       onLiar: () => assert(false, "nobody lies"),
+      onOtherLiar: () => {},
       onFailure: (error) => {
         throw error;
       },

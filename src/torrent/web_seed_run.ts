@@ -1,0 +1,150 @@
+/**
+ * Runs of blocks that are fetched from a web seed (BEP 17, 19): where on it
+ * they lie, and how they are cut out of what it sends. Pure.
+ *
+ * @module
+ */
+
+import { type Block, BLOCK_LENGTH } from "../metainfo/layout.ts";
+import type { Metainfo } from "../metainfo/metainfo.ts";
+import {
+  fileUrl,
+  pieceUrl,
+  type WebSeedPlace,
+} from "../metainfo/web_seed_url.ts";
+import type { RangeRequest } from "../net/http_range.ts";
+
+/** A part of a run. */
+export interface RunPart {
+  /** How long it is. */
+  length: number;
+  /** The file that it is of; not given for pieces, and for zeros of pads. */
+  file?: number;
+  /** What to ask for; nothing for zeros, and for files that no URL can name. */
+  request?: RangeRequest | undefined;
+}
+
+/**
+ * Puts blocks in order and parts them where one does not follow the other.
+ *
+ * @param blocks The blocks.
+ * @param pieceLength The length of a piece.
+ * @returns Runs of blocks.
+ */
+export function runsOf(
+  blocks: readonly Block[],
+  pieceLength: number,
+): Block[][] {
+  const offsetOf = ({ index, begin }: Block) => index * pieceLength + begin;
+  const runs: Block[][] = [];
+  let end = -1;
+  for (const block of blocks.toSorted((a, b) => offsetOf(a) - offsetOf(b))) {
+    if (offsetOf(block) === end) runs.at(-1)!.push(block);
+    else runs.push([block]);
+    end = offsetOf(block) + block.length;
+  }
+  return runs;
+}
+
+/**
+ * What to ask a web seed for, to get a run of blocks.
+ *
+ * @param place The web seed: its URL, and what it gives.
+ * @param metainfo The torrent.
+ * @param run The blocks, each next to the one before.
+ * @returns The parts, in order.
+ */
+export function partsOf(
+  place: Pick<WebSeedPlace, "url" | "givesPieces">,
+  metainfo: Metainfo,
+  run: readonly Block[],
+): RunPart[] {
+  const { layout, files } = metainfo;
+  const [first] = run;
+  const length = run.reduce((sum, block) => sum + block.length, 0);
+  const offset = layout.pieceOffset(first!.index) + first!.begin;
+  if (place.givesPieces) {
+    return piecesOf(run).map((part) => {
+      const { length } = part;
+      const url = pieceUrl(place.url, metainfo, part);
+      return { length, request: { url, begin: 0, length } };
+    });
+  }
+  return layout.spans(offset, length).map(({ file, begin, length }) => {
+    const listed = files[file]!;
+    if (listed.kind === "pad") return { length };
+    const url = fileUrl(place.url, metainfo, listed);
+    const request = url && { url, begin, length, total: listed.length };
+    return { length, file, request };
+  });
+}
+
+/** A run cut where a piece ends. */
+function piecesOf(run: readonly Block[]): Block[] {
+  const parts: Block[] = [];
+  for (const block of run) {
+    const last = parts.at(-1);
+    if (last?.index !== block.index) {
+      parts.push(block);
+    } else {
+      const length = last.length + block.length;
+      parts[parts.length - 1] = { ...last, length };
+    }
+  }
+  return parts;
+}
+
+/** Cuts bytes that come in any portions into blocks. */
+export class BlockCutter {
+  readonly #blocks: readonly Block[];
+  readonly #onBlock: (block: Block, bytes: Uint8Array) => void;
+  #next = 0;
+  /** The start of a block whose end has not come. */
+  #part: Uint8Array | undefined;
+  #filled = 0;
+
+  /**
+   * Waits for the first byte.
+   *
+   * @param blocks The blocks that the bytes are.
+   * @param onBlock Takes each block when it is there; its bytes hold until it
+   * returns.
+   */
+  constructor(
+    blocks: readonly Block[],
+    onBlock: (block: Block, bytes: Uint8Array) => void,
+  ) {
+    this.#blocks = blocks;
+    this.#onBlock = onBlock;
+  }
+
+  /** The blocks that are not there yet. */
+  get missing(): readonly Block[] {
+    return this.#blocks.slice(this.#next);
+  }
+
+  /**
+   * Takes bytes.
+   *
+   * @param bytes What follows; no more than all blocks have.
+   */
+  push(bytes: Uint8Array): void {
+    for (let at = 0; at < bytes.length;) {
+      const block = this.#blocks[this.#next]!;
+      const rest = bytes.subarray(at, at + block.length - this.#filled);
+      at += rest.length;
+      if (rest.length === block.length) {
+        this.#next++;
+        this.#onBlock(block, rest);
+        continue;
+      }
+      this.#part ??= new Uint8Array(BLOCK_LENGTH);
+      this.#part.set(rest, this.#filled);
+      this.#filled += rest.length;
+      if (this.#filled < block.length) continue;
+      this.#filled = 0;
+      this.#next++;
+      this.#onBlock(block, this.#part.subarray(0, block.length));
+    }
+  }
+}
