@@ -6,6 +6,7 @@
 
 import type { Endpoint } from "../bytes/endpoint.ts";
 import { MAX_NAME_BYTES } from "../metainfo/safe_path.ts";
+import { checkWebSeed } from "./create_args.ts";
 import { readOptions, UsageError } from "./options.ts";
 import { Values } from "./values.ts";
 import type { SeedingGoal } from "../mod.ts";
@@ -41,6 +42,8 @@ export interface DownloadCommand {
   readonly listenPorts: readonly number[];
   /** Peers to dial whatever trackers say. */
   readonly peers: readonly Endpoint[];
+  /** URLs of web seeds beside those of the torrent. */
+  readonly webSeeds: readonly string[];
   /** Whether trackers are asked. */
   readonly usesTrackers: boolean;
   /** The URLs of trackers to ask beside those of the torrent. */
@@ -160,6 +163,7 @@ export function parseCommand(args: readonly string[]): Command {
     maxUploadRate: values.rate("max-upload-limit"),
     listenPorts: ports(values.text("listen-port") ?? DEFAULT_PORTS),
     peers: values.endpoints("peer"),
+    webSeeds: values.texts("web-seed").map(checkWebSeed),
     usesTrackers: parsed["no-tracker"] !== true,
     extraTrackers: values.trackers("bt-tracker"),
     excludedTrackers: values.list("bt-exclude-tracker"),

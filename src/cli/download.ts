@@ -213,6 +213,7 @@ async function downloadOne(
       trackers: tiers,
       extraTrackers: extra,
       peers,
+      webSeeds: command.webSeeds,
       maxPeers: command.maxPeers,
       canRead,
       canWrite: mayWrite(command.folder),
@@ -250,7 +251,9 @@ async function downloadOne(
       onMoving: () => {
         // Only now: what is complete needs nobody.
         const trackers = [...tiers, extra];
-        if (!mayReachAnybody({ trackers, peers, port: session.port })) {
+        const webSeeds = [...command.webSeeds, ...webSeedsOf(torrent)];
+        const { port } = session;
+        if (!mayReachAnybody({ trackers, peers, webSeeds, port })) {
           refused.abort(nobodyError());
         }
       },
@@ -280,6 +283,11 @@ async function downloadOne(
   result.seconds = (performance.now() - startedAt) / 1000;
   display.end(result, running);
   return result;
+}
+
+/** Those of a link count once it is known what to ask them for. */
+function webSeedsOf({ metainfo }: Torrent): string[] {
+  return [...metainfo?.webSeeds ?? [], ...metainfo?.httpSeeds ?? []];
 }
 
 async function showEvents(

@@ -29,7 +29,7 @@ Run the same command again to go on where it stopped.
   -c, --continue           go on where it stopped: this is always so
   -j, --max-concurrent-downloads N    work on N torrents at a time (default: 5)
 Peers
-      --peer HOST:PORT     connect to this peer; may be repeated
+      --peer HOST:PORT, --web-seed URL    ask this one too; may be repeated
       --bt-tracker URLS    ask these too (URL,URL...); may be repeated
       --bt-exclude-tracker URLS    do not ask these of the torrent's; * for all
       --no-tracker, --no-dht, --no-lsd    look for nobody there

@@ -53,6 +53,7 @@ export const VALUES: readonly string[] = [
   "seed-time",
   "stall-timeout",
   "stop",
+  "web-seed",
 ];
 
 /** The long names behind the letters. */
@@ -90,7 +91,13 @@ export interface OptionSet {
 const DOWNLOAD_OPTIONS: OptionSet = {
   flags: FLAGS,
   values: VALUES,
-  repeated: ["bt-exclude-tracker", "bt-tracker", "dht-bootstrap", "peer"],
+  repeated: [
+    "bt-exclude-tracker",
+    "bt-tracker",
+    "dht-bootstrap",
+    "peer",
+    "web-seed",
+  ],
   short: SHORT,
 };
 

@@ -81,19 +81,25 @@ export function requireAccess(
 /**
  * Whether there is anybody who may be reached, or who may reach us.
  *
- * @param options The trackers, the user's peers, and the port that we listen on.
+ * @param options The trackers, the user's peers, the web seeds, and the port
+ * that we listen on.
  * @returns Whether there is.
  */
 export function mayReachAnybody(
-  { trackers, peers, port }: {
+  { trackers, peers, webSeeds, port }: {
     trackers: readonly (readonly Tracker[])[];
     peers: readonly Endpoint[];
+    webSeeds: readonly string[];
     port: number | undefined;
   },
 ): boolean {
   return isGranted({ name: "net" }) || port !== undefined ||
     trackers.flat().some(({ name }) => mayAsk(new URL(name))) ||
-    peers.some((peer) => mayUseHost(formatEndpoint(peer)));
+    peers.some((peer) => mayUseHost(formatEndpoint(peer))) ||
+    webSeeds.some((text) => {
+      const url = URL.parse(text);
+      return url !== null && mayAsk(url);
+    });
 }
 
 /**

@@ -36,6 +36,7 @@ const DEFAULTS: DownloadCommand = {
   maxUploadRate: undefined,
   listenPorts: [6881, 6882, 6883, 6884, 6885, 6886, 6887, 6888, 6889],
   peers: [],
+  webSeeds: [],
   usesTrackers: true,
   extraTrackers: [],
   excludedTrackers: [],
@@ -79,6 +80,7 @@ const VALUE_CASES: Record<string, [string, Partial<DownloadCommand>]> = {
   }],
   "stall-timeout": ["0.5", { stallTimeout: 0.5 }],
   "stop": ["90", { stopAfter: 90 }],
+  "web-seed": ["http://h/x", { webSeeds: ["http://h/x"] }],
 };
 
 /** Each option without a value, and what it changes. */

@@ -8,6 +8,7 @@ import { assert, assertEquals, assertMatch, assertNotMatch } from "@std/assert";
 import { formatEndpoint } from "../../src/bytes/endpoint.ts";
 import { UdpTrackerServer } from "../../src/tracker/udp_tracker_server.ts";
 import { FakePeer } from "../support/fake_peer.ts";
+import { FakeWebSeed } from "../support/fake_web_seed.ts";
 import {
   checkPayload,
   makeTorrent,
@@ -399,4 +400,34 @@ Deno.test("main.ts names the folder that it needs to keep nodes of the DHT", asy
   const { stderr: second } = await run(folder.path);
   assertNotMatch(second, /Cannot keep/);
   assertEquals(namesIn(folder.path), ["downloads", "nodes", "x.torrent"]);
+});
+
+Deno.test("main.ts asks those web seeds that --allow-net names", async () => {
+  using scene = new Scene(FOLDER_TORRENT);
+  await using seed = new FakeWebSeed(scene.made);
+  await using other = new FakeWebSeed(scene.made);
+  const { code, stderr } = await runProgram(
+    [
+      ...scene.args(),
+      `--web-seed=${other.url()}`,
+      `--web-seed=${seed.url()}`,
+    ],
+    {
+      permissions: [
+        `--allow-net=127.0.0.1:${seed.port}`,
+        "--allow-read",
+        "--allow-write",
+        ...NEVER_NEEDED,
+      ],
+    },
+  );
+  assertEquals(code, 0, stderr);
+  checkPayload(scene.made, scene.downloads);
+  assertMatch(
+    stderr,
+    new RegExp(
+      `${other.url()} may not be asked: run again with --allow-net=127.0.0.1:`,
+    ),
+  );
+  assertEquals(other.requests.length, 0);
 });
