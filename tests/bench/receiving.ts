@@ -28,6 +28,10 @@ export interface ReceivingRecipe extends EvenRecipe {
   peers: number;
   /** Whether they send it without a protocol. */
   isPlain: boolean;
+  /** The part of the requests that they do not answer; none if not given. */
+  lost?: number;
+  /** How long what is lost takes to come after all; never if not given. */
+  lostForMs?: number | undefined;
 }
 
 /** What a receiver has to do. */

@@ -6,6 +6,7 @@
  * It waits until all leechers are there and begins with all at the same time.
  * The first line that it prints are its ports, one for each leecher. Asked for
  * a plain stream it sends the same amount without any protocol.
+ * It can also lose requests, or answer some much later than others.
  *
  * @module
  */
@@ -27,6 +28,7 @@ import { encodeExtensionHandshake } from "../../../src/wire/extension_handshake.
 import { evenBytes, evenTorrent } from "../support/even_torrent.ts";
 import { BLOCK } from "../support/even_torrent.ts";
 import type { ReceivingRecipe } from "../receiving.ts";
+import { seededRandom } from "../../support/seeded_random.ts";
 
 /** So many blocks go out in one write at most. */
 const BATCH = 32;
@@ -129,9 +131,21 @@ async function seed(conn: Deno.Conn, id: number): Promise<void> {
     { type: "piece", index: 0, begin: 0, block: BLOCK },
   ]);
   for (let i = 0; i < BATCH; i++) out.set(frame, i * FRAME_LENGTH);
+  const { lost = 0, lostForMs = Infinity } = recipe;
+  const random = seededRandom(2 + id);
+  const late: { dueAt: number; fields: Uint8Array }[] = [];
   while (!ear.skip(HANDSHAKE_LENGTH)) await ear.listen();
   while (true) {
     let filled = 0;
+    const now = performance.now();
+    while (late[0] && late[0].dueAt <= now && filled < out.length) {
+      out.set(late.shift()!.fields, filled + FIELDS.at);
+      filled += FRAME_LENGTH;
+    }
+    if (filled === out.length) {
+      await writeAll(conn, out);
+      filled = 0;
+    }
     for (let said = ear.next(); said; said = ear.next()) {
       if (said[PREFIX_LENGTH] === INTERESTED_ID) {
         await arrive();
@@ -139,6 +153,10 @@ async function seed(conn: Deno.Conn, id: number): Promise<void> {
       }
       if (said[PREFIX_LENGTH] !== REQUEST_ID) continue;
       const fields = said.subarray(FIELDS.at, FIELDS.at + FIELDS.length);
+      if (random() < lost) {
+        late.push({ dueAt: now + lostForMs, fields: fields.slice() });
+        continue;
+      }
       out.set(fields, filled + FIELDS.at);
       filled += FRAME_LENGTH;
       if (filled < out.length) continue;
