@@ -52,6 +52,12 @@ const REFILL_SHARE = 1 / 4;
  */
 const ASKED_SHARE = 1 / 2;
 
+/**
+ * What a peer is asked for that has no way to say how much it takes: as much as
+ * clients ask for that know nothing of the other side, such as libtorrent.
+ */
+const MAX_ASKED_UNSAID = 500;
+
 /** More in one write gains nothing, and bursts leave gaps on a long path. */
 const MAX_REFILL = 64;
 
@@ -438,11 +444,10 @@ export class Download {
     const { peer, seat, window } = source;
     const { peerChoking, allowedFast, amInterested, reqq } = peer.state;
     if (!amInterested || (peerChoking && allowedFast.size === 0)) return;
-    // Who has no way to say how many it takes, takes what others ask for.
     const size = Math.min(
       this.#shareOf(seat),
       window.size,
-      peer.supportsExtensions ? reqq : Infinity,
+      peer.supportsExtensions ? reqq : MAX_ASKED_UNSAID,
     );
     const room = size - seat.requests.size;
     const least = Math.min(MAX_REFILL, size * REFILL_SHARE);

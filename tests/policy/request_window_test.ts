@@ -11,6 +11,7 @@ const PATHS: Record<string, Omit<PathOptions, "random">> = {
   "200 Mbit/s, 20 ms": { bytesPerSecond: 25e6, roundTripMs: 20 },
   "200 Mbit/s, 100 ms": { bytesPerSecond: 25e6, roundTripMs: 100 },
   "200 Mbit/s, 300 ms": { bytesPerSecond: 25e6, roundTripMs: 300 },
+  "400 Mbit/s, 300 ms": { bytesPerSecond: 50e6, roundTripMs: 300 },
   "1 MiB/s, 20 ms": { bytesPerSecond: MIB, roundTripMs: 20 },
   "1 MiB/s, 300 ms": { bytesPerSecond: MIB, roundTripMs: 300 },
   "10 KiB/s, 20 ms": { bytesPerSecond: 10 * 1024, roundTripMs: 20 },
@@ -94,10 +95,12 @@ Deno.test("RequestWindow asks for no more than a second's worth beyond the need"
   }
 });
 
-Deno.test("RequestWindow.size is 500 at most", () => {
-  const { path, window } = pathOf({ bytesPerSecond: 1e9, roundTripMs: 50 });
-  path.run(10_000);
-  assertEquals([window.size, path.mostOpen], [500, 500]);
+Deno.test("RequestWindow.size is 500 at most, and 2000 on a long path", () => {
+  for (const [roundTripMs, most] of [[1, 500], [50, 2000]] as const) {
+    const { path, window } = pathOf({ bytesPerSecond: 1e9, roundTripMs });
+    path.run(10_000);
+    assertEquals([window.size, path.mostOpen], [most, most]);
+  }
 });
 
 Deno.test("RequestWindow follows a line that becomes slower", async (t) => {
@@ -143,6 +146,31 @@ Deno.test("RequestWindow follows a path that becomes longer", async (t) => {
       });
     }
   }
+});
+
+Deno.test("RequestWindow fills a line that eight peers share, and does not swamp it", () => {
+  const bytesPerSecond = 25e6;
+  const line = { freeAt: 0 };
+  const paths = [10, 20, 40, 80, 120, 160, 240, 300].map((roundTripMs, i) =>
+    pathOf({ bytesPerSecond, roundTripMs, line, loss: 0.01 }, i + 1).path
+  );
+  let [mostOpen, before] = [0, 0];
+  const bytes = () => paths.reduce((sum, path) => sum + path.bytes, 0);
+  for (let ms = 0; ms < 60_000; ms++) {
+    // Each in turn is the first to find the line free.
+    for (let i = 0; i < paths.length; i++) {
+      paths[(ms + i) % paths.length]!.run(1);
+    }
+    if (ms < 5_000) continue;
+    if (ms === 5_000) before = bytes();
+    const open = paths.reduce((sum, path) => sum + path.openCount, 0);
+    mostOpen = Math.max(mostOpen, open);
+  }
+  const share = (bytes() - before) / (bytesPerSecond * 55);
+  assert(share >= 0.9, `only ${share.toFixed(2)} of the line`);
+  // All of it is here within two seconds: nobody else would wait for longer.
+  const inTwoSeconds = 2 * bytesPerSecond / BLOCK_LENGTH;
+  assert(mostOpen <= inTwoSeconds, `${mostOpen} were open`);
 });
 
 Deno.test("RequestWindow follows a path that becomes shorter", () => {

@@ -18,6 +18,12 @@ const SNUB_MS = 20_000;
 const REFILL_SHARE = 1 / 4;
 const MAX_REFILL = 64;
 
+/** What blocks go over, one after the other; paths may share it. */
+export interface SimulatedLine {
+  /** When the last block will have left it. */
+  freeAt: number;
+}
+
 /** What a path is like. */
 export interface PathOptions {
   /** What the line carries. */
@@ -28,6 +34,8 @@ export interface PathOptions {
   loss?: number;
   /** How much of a block's delay is chance; nothing if not given. */
   jitterMs?: number;
+  /** What it shares with others; a line of its own if not given. */
+  line?: SimulatedLine;
   /** A number from 0 to less than 1. */
   random: () => number;
 }
@@ -52,6 +60,7 @@ export class SimulatedPath {
   mostOpen = 0;
 
   readonly #window: RequestWindow;
+  readonly #line: SimulatedLine;
   readonly #loss: number;
   readonly #jitterMs: number;
   readonly #random: () => number;
@@ -61,7 +70,6 @@ export class SimulatedPath {
   readonly #waiting: Request[] = [];
   /** On the way back. */
   readonly #coming: Request[] = [];
-  #freeAt = 0;
   #newestAnswered = -Infinity;
   #lastBlockAt = 0;
   #nextTick = TICK_MS;
@@ -76,10 +84,16 @@ export class SimulatedPath {
     this.#window = window;
     this.bytesPerSecond = options.bytesPerSecond;
     this.roundTripMs = options.roundTripMs;
+    this.#line = options.line ?? { freeAt: 0 };
     this.#loss = options.loss ?? 0;
     this.#jitterMs = options.jitterMs ?? 0;
     this.#random = options.random;
     this.#refill();
+  }
+
+  /** How many blocks are asked for and neither here nor given up. */
+  get openCount(): number {
+    return this.#open.size;
   }
 
   /** How many blocks must be open to fill the line. */
@@ -114,12 +128,12 @@ export class SimulatedPath {
     const [first] = this.#waiting;
     if (!first) return Infinity;
     const ms = BLOCK_LENGTH / this.bytesPerSecond * 1000;
-    return Math.max(this.#freeAt, first.at) + ms;
+    return Math.max(this.#line.freeAt, first.at) + ms;
   }
 
   #serve(): void {
     const request = this.#waiting.shift()!;
-    this.#freeAt = this.now;
+    this.#line.freeAt = this.now;
     const last = this.#coming.at(-1)?.at ?? 0;
     const jitter = this.#random() * this.#jitterMs;
     // One connection: nothing overtakes.
