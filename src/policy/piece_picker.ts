@@ -67,8 +67,12 @@ const EXCLUSIVE_PATIENCE_MS = 10_000;
  */
 const MAX_EXCLUSIVE_ATTEMPTS = 3;
 
-/** Blocks that a peer may still send although they were given up. */
-const MAX_OVERDUE = 1024;
+/**
+ * Blocks that a peer may still send although they were given up. Who answers
+ * every twentieth request of 25 MB/s half a minute late owes 2300, and who
+ * chokes us with the longest window full, 2000.
+ */
+const MAX_OVERDUE = 4096;
 
 /**
  * Who rejects a block is not asked for its piece again before: it may have lost

@@ -536,14 +536,14 @@ Deno.test("PiecePicker.received() knows what nobody asked for", async (t) => {
 });
 
 Deno.test("PiecePicker.received() remembers a bounded number of late blocks", () => {
-  const swarm = new Swarm({ have: ".", blocks: 1100 });
+  const swarm = new Swarm({ have: ".", blocks: 4200 });
   const peer = swarm.join("x");
-  swarm.pick(peer, 1100);
+  swarm.pick(peer, 4200);
   swarm.picker.releaseAll(peer);
-  // 1024 of them, the last ones.
-  assertEquals(swarm.receive(peer, "0.75").verdict, "unasked");
-  assertEquals(swarm.receive(peer, "0.76").verdict, "wanted");
-  assertEquals(swarm.receive(peer, "0.1099").verdict, "wanted");
+  // 4096 of them, the last ones.
+  assertEquals(swarm.receive(peer, "0.103").verdict, "unasked");
+  assertEquals(swarm.receive(peer, "0.104").verdict, "wanted");
+  assertEquals(swarm.receive(peer, "0.4199").verdict, "wanted");
 });
 
 Deno.test("PiecePicker.failed() says who gave each block", () => {
