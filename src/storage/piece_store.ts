@@ -238,7 +238,10 @@ export class PieceStore {
    */
   drained(): Promise<void> | undefined {
     if (this.#storage.queuedBytes <= MAX_QUEUED_BYTES) return undefined;
-    return Promise.race(this.#writing);
+    // Writes end in their order. To wait for any of them would cost more the
+    // more there are, for every peer again and again.
+    const [oldest] = this.#writing;
+    return oldest;
   }
 
   /** Waits until every complete piece is written, or has failed. */
