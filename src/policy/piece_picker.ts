@@ -346,9 +346,7 @@ export class PiecePicker {
     this.#members.delete(member);
     this.#stalled.delete(member);
     const abandoned = this.#releaseAll(member);
-    if (!member.isSeed) {
-      for (const index of member.have) this.#row.change(index, -1);
-    }
+    if (!member.isSeed) this.#row.changeAll(member.have, -1);
     return abandoned;
   }
 
@@ -378,7 +376,7 @@ export class PiecePicker {
       // Seeds make every piece equally less rare: they change no order.
       member.isSeed = true;
     } else {
-      for (const index of pieces) this.#row.change(index, 1);
+      this.#row.changeAll(pieces, 1);
     }
   }
 

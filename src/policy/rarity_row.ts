@@ -5,13 +5,20 @@
  * Every step of rarity is a stretch of the row; a piece that becomes more or
  * less rare changes places with the one at the edge of its stretch, so that
  * each change costs the same however long the row is. In its new stretch it is
- * put at a random place: else bitfields, which are read from their start to
- * their end, would put the row in order.
+ * put at a random place: else pieces that become rarer one after the other
+ * would put the row in order. When many change at once, as with a bitfield, the
+ * row is made anew when it is needed next: that costs as little as some changes.
  *
  * @module
  */
 
 import type { Bitfield } from "../bytes/bitfield.ts";
+
+/** Changes of so large a part of the row cost more than to make it anew. */
+const MANY = 1 / 16;
+
+/** But not if they are so few. */
+const FEW = 256;
 
 /** Options for {@linkcode RarityRow.first}. */
 export interface SearchOptions {
@@ -44,6 +51,8 @@ export class RarityRow {
   /** Changes when a piece comes back into the row. */
   version = 0;
   readonly #row: Uint32Array;
+  /** All pieces in a random order, in which equally rare ones stand. */
+  readonly #order: Uint32Array;
   /** Where each piece stands in the row; -1 if it does not wait. */
   readonly #place: Int32Array;
   /** How many peers that are not seeds have each piece. */
@@ -51,6 +60,8 @@ export class RarityRow {
   /** Where the stretch of each availability begins; the last entry is the end. */
   #starts: number[] = [0];
   #length = 0;
+  /** Whether the row does not stand in the order of availability. */
+  #isStale = false;
   readonly #random: () => number;
 
   /**
@@ -70,6 +81,7 @@ export class RarityRow {
       [this.#row[i], this.#row[j]] = [this.#row[j]!, this.#row[i]!];
     }
     this.#row.forEach((index, place) => this.#place[index] = place);
+    this.#order = this.#row.slice();
     this.#starts = [0, this.#length];
   }
 
@@ -87,6 +99,7 @@ export class RarityRow {
    * @returns The piece, or `undefined` if none of them waits.
    */
   first(have: Bitfield, options: SearchOptions = {}): number | undefined {
+    this.#renew();
     const { from = 0, except } = options;
     const start = Math.floor(from * this.#length);
     for (let i = 0; i < this.#length; i++) {
@@ -106,6 +119,7 @@ export class RarityRow {
    * @returns The piece, or `undefined` if none of them waits.
    */
   firstOf(pieces: Iterable<number>): number | undefined {
+    this.#renew();
     let first: number | undefined;
     for (const index of pieces) {
       const place = this.#place[index]!;
@@ -156,7 +170,7 @@ export class RarityRow {
   change(index: number, by: 1 | -1): void {
     const availability = this.#availability[index]!;
     this.#availability[index] = availability + by;
-    if (this.#place[index]! < 0) return;
+    if (this.#isStale || this.#place[index]! < 0) return;
     this.#reach(availability + by);
     if (by > 0) {
       const last = this.#starts[availability + 1]! - 1;
@@ -171,11 +185,34 @@ export class RarityRow {
   }
 
   /**
+   * One peer more or fewer has some pieces.
+   *
+   * @param pieces The pieces, waiting or not.
+   * @param by How many.
+   */
+  changeAll(pieces: Bitfield, by: 1 | -1): void {
+    if (pieces.count < Math.max(FEW, MANY * this.#length)) {
+      for (const index of pieces) this.change(index, by);
+      return;
+    }
+    const { bytes } = pieces;
+    for (let at = 0; at < bytes.length; at++) {
+      for (let rest = bytes[at]!; rest !== 0;) {
+        const bit = Math.clz32(rest) - 24;
+        this.#availability[at * 8 + bit]! += by;
+        rest &= 0x7f >> bit;
+      }
+    }
+    this.#isStale = true;
+  }
+
+  /**
    * Takes a piece out: it goes to the end of every later stretch in turn.
    *
    * @param index A piece that waits.
    */
   remove(index: number): void {
+    this.#renew();
     for (
       let step = this.#availability[index]!;
       step < this.#starts.length - 1;
@@ -195,6 +232,7 @@ export class RarityRow {
    * @param index A piece that was taken out.
    */
   add(index: number): void {
+    this.#renew();
     const availability = this.#availability[index]!;
     this.#reach(availability);
     this.#row[this.#length] = index;
@@ -208,6 +246,29 @@ export class RarityRow {
     }
     this.#shuffle(index);
     this.version++;
+  }
+
+  /** Puts the row into its order, if it is not. */
+  #renew(): void {
+    if (!this.#isStale) return;
+    this.#isStale = false;
+    const counts: number[] = [];
+    for (let place = 0; place < this.#length; place++) {
+      const step = this.#availability[this.#row[place]!]!;
+      while (counts.length <= step) counts.push(0);
+      counts[step]!++;
+    }
+    this.#starts = [0];
+    for (const count of counts) this.#starts.push(this.#starts.at(-1)! + count);
+    const next = Uint32Array.from(this.#starts);
+    for (const index of this.#order) {
+      if (this.#place[index]! < 0) continue;
+      const place = next[this.#availability[index]!]!++;
+      this.#row[place] = index;
+      this.#place[index] = place;
+    }
+    // With nothing in it, it still has a stretch.
+    this.#reach(0);
   }
 
   /** Puts a piece at a random place of its stretch. */

@@ -155,6 +155,52 @@ Deno.test("RarityRow is in the order of rarity whatever happens", () => {
   }
 });
 
+Deno.test("RarityRow.changeAll() is as many changes of one piece", () => {
+  const LENGTH = 1000;
+  const random = seededRandom(1);
+  const row = new RarityRow(full(LENGTH), random);
+  const waiting = full(LENGTH);
+  const peers: Bitfield[] = [];
+  for (let i = 0; i < 60; i++) {
+    const roll = random();
+    if (roll < 0.6) {
+      const share = roll < 0.1 ? 0.05 : random();
+      const pieces = Array.from({ length: LENGTH }, (_, index) => index);
+      peers.push(setOf(LENGTH, pieces.filter(() => random() < share)));
+      row.changeAll(peers.at(-1)!, 1);
+    } else if (roll < 0.75) {
+      const peer = peers.pop();
+      if (peer) row.changeAll(peer, -1);
+    } else if (roll < 0.9) {
+      const index = Math.floor(random() * LENGTH);
+      if (waiting.delete(index)) row.remove(index);
+      else if (waiting.add(index)) row.add(index);
+    } else {
+      const index = Math.floor(random() * LENGTH);
+      peers.push(setOf(LENGTH, [index]));
+      row.change(index, 1);
+    }
+    const order = orderOf(row, LENGTH);
+    assertEquals(order.toSorted((a, b) => a - b), [...waiting]);
+    const rarities = order.map((index) =>
+      peers.filter((peer) => peer.has(index)).length
+    );
+    assertEquals(rarities, rarities.toSorted((a, b) => a - b), `step ${i}`);
+  }
+});
+
+Deno.test("RarityRow.changeAll() leaves equally rare pieces in random order", () => {
+  const LENGTH = 300;
+  let before = 0;
+  for (let seed = 1; seed <= 400; seed++) {
+    const row = new RarityRow(full(LENGTH), seededRandom(seed));
+    row.changeAll(full(LENGTH), 1);
+    if (row.firstOf([0, 299]) === 0) before++;
+  }
+  // Four standard deviations of a fair coin are 40 of 400.
+  assert(before > 160 && before < 240, `${before} of 400`);
+});
+
 /** How often piece 0 stands before each other piece, of 400 rows. */
 function countsBefore(arrange: (row: RarityRow) => void): number[] {
   const LENGTH = 10;
