@@ -4,10 +4,11 @@
  * protocol. Both take turns; medians are compared.
  *
  *     deno run -A tests/bench/receiving.ts [--runs=5] [--mib=1024]
- *       [--piece-kib=256] [PEERS...]
+ *       [--piece-kib=256] [--partial] [PEERS...]
  *
  * The seeders are never the bottleneck, and begin when all of them are
- * connected; from then on the time counts. `TMPDIR` on a tmpfs leaves the disk
+ * connected; from then on the time counts. With `--partial` all but two of them
+ * lack half of the pieces, and are told of those that come. `TMPDIR` on a tmpfs leaves the disk
  * out.
  *
  * @module
@@ -28,6 +29,8 @@ export interface ReceivingRecipe extends EvenRecipe {
   peers: number;
   /** Whether they send it without a protocol. */
   isPlain: boolean;
+  /** Whether all but two of them have a random half of it only. */
+  isPartial?: boolean;
   /** The part of the requests that they do not answer; none if not given. */
   lost?: number;
   /** How long what is lost takes to come after all; never if not given. */
@@ -120,12 +123,16 @@ async function compare(
 if (import.meta.main) {
   const options = parseArgs(Deno.args, {
     string: ["runs", "mib", "piece-kib"],
+    boolean: ["partial"],
   });
   const counts = options._.length > 0 ? options._.map(Number) : [1, 8, 50];
   const pieceLength = Number(options["piece-kib"] ?? 256) * KIB;
   const length = Number(options.mib ?? 1024) * MIB;
   say("", "MiB/s", "CPU s/GiB", "user", "late ms", "peak MiB");
   for (const peers of counts) {
-    await compare({ pieceLength, length, peers }, Number(options.runs ?? 5));
+    await compare(
+      { pieceLength, length, peers, isPartial: Boolean(options.partial) },
+      Number(options.runs ?? 5),
+    );
   }
 }

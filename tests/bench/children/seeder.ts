@@ -11,6 +11,7 @@
  * @module
  */
 
+import { Bitfield } from "../../../src/bytes/bitfield.ts";
 import { HASH_LENGTH } from "../../../src/bytes/hash.ts";
 import { BLOCK_LENGTH } from "../../../src/metainfo/layout.ts";
 import {
@@ -109,6 +110,16 @@ class Ear {
   }
 }
 
+function randomHalf(seed: number): Uint8Array {
+  const { pieceCount } = metainfo.layout;
+  const random = seededRandom(seed);
+  const half = new Bitfield(pieceCount);
+  for (let index = 0; index < pieceCount; index++) {
+    if (random() < 0.5) half.add(index);
+  }
+  return half.bytes;
+}
+
 async function seed(conn: Deno.Conn, id: number): Promise<void> {
   const peerId = new Uint8Array(HASH_LENGTH);
   new DataView(peerId.buffer).setUint32(0, 1 + id);
@@ -121,7 +132,9 @@ async function seed(conn: Deno.Conn, id: number): Promise<void> {
     reqq: 2000,
   });
   const greeting: Message[] = [
-    { type: "have_all" },
+    recipe.isPartial && id >= 2
+      ? { type: "bitfield", bitfield: randomHalf(2 + id) }
+      : { type: "have_all" },
     { type: "extended", id: 0, payload },
   ];
   await conn.write(encodeMessages(greeting));
