@@ -28,6 +28,7 @@ import type {
   TransferLimits,
   TransferServices,
 } from "./options.ts";
+import { News } from "./news.ts";
 import { Patience } from "./patience.ts";
 import type { TorrentFiles } from "./torrent_files.ts";
 import { Upload } from "./upload.ts";
@@ -72,6 +73,7 @@ export class Transfer implements ContactsHandler {
   readonly #picker: PiecePicker;
   readonly #reader: VerifiedReader | undefined;
   readonly #patience: Patience;
+  readonly #news = new News();
   readonly #downloaded = Promise.withResolvers<void>();
   #tasks: TaskGroup | undefined;
   #choseAt = -Infinity;
@@ -193,6 +195,7 @@ export class Transfer implements ContactsHandler {
     await this.store.settled();
     this.#tasks!.signal.throwIfAborted();
     this.#options.contacts.announcer.completed();
+    this.#news.tell(this.#options.contacts.peers);
     for (const peer of this.#options.contacts.peers) {
       tell(peer, { uploadOnly: true });
       this.#partWithSeed(peer);
@@ -319,17 +322,23 @@ export class Transfer implements ContactsHandler {
   }
 
   #onPiece(index: number): void {
-    for (const peer of this.#options.contacts.peers) {
-      // Who has the piece already need not know that we have it.
-      if (!peer.state.have.has(index)) peer.send({ type: "have", index });
+    if (this.#news.add(index)) {
+      this.#tasks?.spawn((signal) => this.#tellNews(signal));
     }
     this.#options.emit({ type: "piece", index });
     if (this.#picker.neededCount === 0) this.#downloaded.resolve();
   }
 
+  async #tellNews(signal: AbortSignal): Promise<void> {
+    const { contacts } = this.#options;
+    await delay(News.intervalMs(contacts.peers.size), { signal });
+    this.#news.tell(contacts.peers);
+  }
+
   /** A piece has gone from the disk: it is neither had nor given any more. */
   #onLost(index: number): void {
     this.store.lose(index);
+    this.#news.delete(index);
     const gone = new NetworkError("A piece that it waits for is lost");
     for (const peer of this.upload.lose(index)) peer.close(gone);
     const { emit } = this.#options;
