@@ -226,7 +226,8 @@ export class Upload {
   serve(peer: Peer): void {
     const taker = this.#takers.get(peer);
     const { reader } = this.#options;
-    if (!taker || !reader) return;
+    if (!taker?.isAsking || !reader) return;
+    // Most peers never ask: hundreds of them must not hold one each.
     taker.buffer ??= new Uint8Array(MAX_BATCH_BLOCKS * BLOCK_LENGTH);
     while (taker.isAsking && !taker.isWarming) {
       const rate = peer.sent.bytesPerSecond(performance.now());
