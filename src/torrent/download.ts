@@ -37,7 +37,7 @@ const OPEN_BYTES = 64 * 1024 * 1024;
 const MIN_OPEN_PIECES = 3;
 
 /** Small pieces need no more than all windows together can ask for. */
-const MAX_OPEN_PIECES = 2048;
+const MAX_OPEN_PIECES = 4096;
 
 /** A peer that sends nothing of what it was asked for is passed over. */
 const SNUB_MS = 20_000;
