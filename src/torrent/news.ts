@@ -63,6 +63,7 @@ export class News {
    * @param peers Whom to tell.
    */
   tell(peers: Iterable<Listener>): void {
+    if (this.#pieces.size === 0) return;
     const messages = [...this.#pieces].map((index) =>
       ({ type: "have", index }) as const
     );
