@@ -29,6 +29,7 @@ import { RateMeter } from "../policy/rate.ts";
 import { RequestWindow } from "../policy/request_window.ts";
 import type { PieceOutcome, PieceStore } from "../storage/piece_store.ts";
 import type { Message } from "../wire/message.ts";
+import { Turns } from "./turns.ts";
 
 /** Pieces that may be open at a time, in bytes of their buffers. */
 const OPEN_BYTES = 64 * 1024 * 1024;
@@ -150,6 +151,7 @@ export class Download {
   readonly #sources = new Map<Peer, Source>();
   /** Also of peers that have left: they may still turn out to be liars. */
   readonly #sourceOf = new WeakMap<PickerPeer, Source>();
+  readonly #turns = new Turns();
   readonly #blame = new Blame<PickerPeer>();
   /** Pieces that wait to hear which of their blocks are bad: all their leaves. */
   readonly #doubtful = new Map<number, Uint8Array>();
@@ -225,7 +227,8 @@ export class Download {
    *
    * @param peer The peer.
    * @param messages What it says.
-   * @returns A promise while the disk does not keep up.
+   * @returns A promise while the disk does not keep up, or others have to get
+   * their turn.
    * @throws {ProtocolError} If the peer breaks the rules.
    */
   receive(
@@ -238,7 +241,7 @@ export class Download {
     for (const message of messages) this.#receive(source, message, now);
     this.#updateInterest(source);
     this.#refill(source, now);
-    return this.#store.drained();
+    return this.#store.drained() ?? this.#turns.pause(performance.now());
   }
 
   /**
