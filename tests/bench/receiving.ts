@@ -104,13 +104,15 @@ async function compare(
     cpu: median(usages.map(({ user, system }) => (user + system) / gib)),
     user: median(usages.map(({ user }) => user / gib)),
     lateMs: median(usages.map(({ lateMs }) => lateMs)),
+    usuallyLateMs: median(usages.map(({ usuallyLateMs }) => usuallyLateMs)),
     peakMib: median(usages.map(({ peakMib }) => peakMib)),
   }));
   for (
     const [name, it] of [["ceiling", plain!], ["download", torrent!]] as const
   ) {
-    const { rate, cpu, user, lateMs, peakMib } = it;
-    say(`${name}, ${recipe.peers} peers`, rate, cpu, user, lateMs, peakMib);
+    const { rate, cpu, user, lateMs, usuallyLateMs, peakMib } = it;
+    const columns = [rate, cpu, user, lateMs, usuallyLateMs, peakMib];
+    say(`${name}, ${recipe.peers} peers`, ...columns);
   }
   say(
     "ratio",
@@ -128,7 +130,7 @@ if (import.meta.main) {
   const counts = options._.length > 0 ? options._.map(Number) : [1, 8, 50];
   const pieceLength = Number(options["piece-kib"] ?? 256) * KIB;
   const length = Number(options.mib ?? 1024) * MIB;
-  say("", "MiB/s", "CPU s/GiB", "user", "late ms", "peak MiB");
+  say("", "MiB/s", "CPU s/GiB", "user", "late ms", "p99", "peak MiB");
   for (const peers of counts) {
     await compare(
       { pieceLength, length, peers, isPartial: Boolean(options.partial) },
