@@ -1,4 +1,4 @@
-import { assertEquals, assertStrictEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { Turns } from "../../src/torrent/turns.ts";
 
 Deno.test("Turns.pause() lets timers go first, once for everybody", async () => {
@@ -6,7 +6,7 @@ Deno.test("Turns.pause() lets timers go first, once for everybody", async () => 
   const order: string[] = [];
   setTimeout(() => order.push("timer"), 0);
   const pause = turns.pause(performance.now());
-  assertStrictEquals(turns.pause(performance.now()), pause);
+  assert(turns.pause(performance.now()) === pause);
   await pause!.then(() => order.push("we"));
   assertEquals(order, ["timer", "we"]);
 });
@@ -18,6 +18,6 @@ Deno.test("Turns.pause() lets us go on for 20 ms after each turn", async () => {
   assertEquals(turns.pause(before + 19), undefined);
   const after = performance.now();
   const pause = turns.pause(after + 20);
-  assertEquals(pause instanceof Promise, true);
+  assert(pause !== undefined);
   await pause;
 });
