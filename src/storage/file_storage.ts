@@ -41,6 +41,9 @@ const READ_BY_ALL = 0o444;
 /** The mode of a new file and of a new program; the system takes the umask off. */
 const NEW_MODE = { file: 0o666, program: 0o777 };
 
+/** Looking at files holds the event loop for so many at a time. */
+export const FILES_PER_SLICE = 500;
+
 /** File systems tell times no finer than this. */
 const COARSEST_TIME_MS = 2_000;
 
@@ -98,6 +101,14 @@ export interface FileStorageOptions {
   canRead: boolean;
   /** Whether a file nobody could look at may be replaced by a new one. */
   mayReplace: boolean;
+}
+
+/** Some files that follow each other in the list. */
+export interface FileRange {
+  /** The first one. */
+  first?: number;
+  /** The one after the last. */
+  end?: number;
 }
 
 /** The files of one torrent. */
@@ -264,11 +275,12 @@ export class FileStorage implements AsyncDisposable {
   /**
    * Creates the files that have no bytes, and cuts those that are too long.
    *
+   * @param files Which files to look at; all if not given.
    * @throws {StorageError} If a file is not what was written, or the disk
    * refuses.
    */
-  finish(): void {
-    for (let file = 0; file < this.#layout.fileCount; file++) {
+  finish({ first = 0, end = this.#layout.fileCount }: FileRange = {}): void {
+    for (let file = first; file < end; file++) {
       if (!this.isOnDisk(file)) continue;
       const path = this.pathOf(file);
       const length = this.#layout.fileLength(file);

@@ -17,15 +17,13 @@ import { type CheckJob, checkPieces } from "./check.ts";
 import { ControlFile, type ResumeRecord } from "./control_file.ts";
 import {
   type FileFacts,
+  FILES_PER_SLICE,
   type FileStamp,
   type FileStorage,
   isSameFile,
 } from "./file_storage.ts";
 import { checkFreeSpace } from "./free_space.ts";
 import { delay } from "@std/async/delay";
-
-/** Looking at files holds the event loop for so many at a time. */
-const FILES_PER_SLICE = 500;
 
 /**
  * So much of a file must verify before the rest of it may be changed. A

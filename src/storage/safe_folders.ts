@@ -21,6 +21,8 @@ export class SafeFolders {
   readonly #options: SafeFoldersOptions;
   /** Folders that exist and are no links. */
   readonly #known = new Set<string>();
+  /** Folders that did not exist, and that we have not made since. */
+  readonly #absent = new Set<string>();
 
   /**
    * Looks at nothing yet.
@@ -54,6 +56,8 @@ export class SafeFolders {
           path,
         });
       }
+      // Somebody has made it since we looked.
+      this.#absent.delete(path);
       this.exists(path);
     }
   }
@@ -67,9 +71,13 @@ export class SafeFolders {
    */
   exists(path: string): boolean {
     if (this.#isKnown(path)) return true;
-    if (!this.exists(dirname(path))) return false;
-    const info = lookAt(path);
-    if (!info) return false;
+    // Thousands of files may lie in it.
+    if (this.#absent.has(path)) return false;
+    const info = this.exists(dirname(path)) ? lookAt(path) : undefined;
+    if (!info) {
+      this.#absent.add(path);
+      return false;
+    }
     if (!info.isDirectory) {
       throw new StorageError("exists", {
         message: `${path} is ${kindOf(info)}, and a folder must go there`,

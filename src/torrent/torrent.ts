@@ -165,7 +165,7 @@ export class Torrent implements ContactsHandler {
       this.#setPhase("checking");
       await files.check({ signal: tasks.signal });
       if (isCheckOnly) return;
-      if (files.have.isFull && !seeding) return this.#complete(files);
+      if (files.have.isFull && !seeding) return await this.#complete(files);
       const transfer = this.#transfer = new Transfer(metainfo, {
         limits: this.#options,
         services: this.#services,
@@ -179,7 +179,7 @@ export class Torrent implements ContactsHandler {
       this.#contact(tasks);
       if (!transfer.isComplete) this.#setPhase("downloading");
       await transfer.downloaded();
-      this.#complete(files);
+      await this.#complete(files);
       if (!seeding) return;
       this.#setPhase("seeding");
       await this.#seed(transfer, { seeding, signal });
@@ -411,8 +411,8 @@ export class Torrent implements ContactsHandler {
     }
   }
 
-  #complete(files: TorrentFiles): void {
-    for (const message of files.complete()) {
+  async #complete(files: TorrentFiles): Promise<void> {
+    for (const message of await files.complete()) {
       this.#emit({ type: "notice", message });
     }
     this.#setPhase("complete");

@@ -10,7 +10,11 @@ import { StorageError } from "../errors.ts";
 import type { Metainfo } from "../metainfo/metainfo.ts";
 import type { PieceHashes } from "../metainfo/piece_hashes.ts";
 import type { ControlFile } from "../storage/control_file.ts";
-import { type FileFacts, FileStorage } from "../storage/file_storage.ts";
+import {
+  type FileFacts,
+  FILES_PER_SLICE,
+  FileStorage,
+} from "../storage/file_storage.ts";
 import { Links } from "../storage/links.ts";
 import type { DownloadPlaces } from "../storage/places.ts";
 import { type CheckProgress, recover, stampFiles } from "../storage/recover.ts";
@@ -137,8 +141,13 @@ export class TorrentFiles implements AsyncDisposable {
    * @throws {StorageError} If a file is not what was written, or the disk
    * refuses.
    */
-  complete(): string[] {
-    this.storage.finish();
+  async complete(): Promise<string[]> {
+    const { fileCount } = this.#metainfo.layout;
+    for (let first = 0; first < fileCount; first += FILES_PER_SLICE) {
+      if (first > 0) await delay(0);
+      const end = Math.min(first + FILES_PER_SLICE, fileCount);
+      this.storage.finish({ first, end });
+    }
     const notices = this.#options.rights.canWrite ? this.#setAttributes() : [];
     using control = this.#control;
     this.#control = undefined;

@@ -336,6 +336,21 @@ Deno.test("FileStorage.makeRoot() makes the folder and those above it", () => {
   }
 });
 
+Deno.test("FileStorage does not follow a link that takes the place of a folder that was absent", async () => {
+  using box = new Sandbox();
+  await using storage = storageAt(box.folder.path, {
+    files: { "t/inner/a": 8, "t/inner/b": 8 },
+  });
+  assertEquals([storage.inspect(0), storage.inspect(1)], [
+    undefined,
+    undefined,
+  ]);
+  box.put("t/inner", "a link to a folder");
+  const before = box.listing;
+  assertEquals(problemOf(() => storage.write(0, bytes(8))), "exists");
+  assertEquals(box.listing, before);
+});
+
 Deno.test("FileStorage changes an existing file only once it is adopted", async () => {
   using box = new Sandbox();
   box.put("a", "a file");
