@@ -16,6 +16,7 @@
 import { StorageError } from "../errors.ts";
 import type { PieceLayout, Span } from "../metainfo/layout.ts";
 import type { FileKind } from "../metainfo/metainfo.ts";
+import { HoldUps } from "./hold_ups.ts";
 import { kindOf, lookAt, SafeFolders } from "./safe_folders.ts";
 import { isOutOfDescriptors, storageError } from "./storage_error.ts";
 import { dirname } from "@std/path";
@@ -25,12 +26,6 @@ const MAX_OPEN_FILES = 48;
 
 /** Up to here a write does not hold up the event loop; see tests/bench. */
 const MAX_SYNC_LENGTH = 1024 * 1024;
-
-/** A write that takes longer is held up by the disk, not by the page cache. */
-const SLOW_WRITE_MS = 20;
-
-/** How long writes stay off the event loop after a slow one. */
-const SLOW_DISK_MS = 2_000;
 
 /** In the mode of a file: that its owner may run it. */
 const RUN_BY_OWNER = 0o100;
@@ -130,7 +125,7 @@ export class FileStorage implements AsyncDisposable {
   #maxOpenFiles = MAX_OPEN_FILES;
   #queue: Promise<void> | undefined;
   #queuedBytes = 0;
-  #slowUntil = 0;
+  readonly #holdUps = new HoldUps();
 
   /**
    * Looks at nothing yet.
@@ -254,8 +249,9 @@ export class FileStorage implements AsyncDisposable {
       .filter((span) => this.isOnDisk(span.file));
     const start = performance.now();
     if (
-      this.#queue || bytes.length > MAX_SYNC_LENGTH || start < this.#slowUntil
+      this.#queue || bytes.length > MAX_SYNC_LENGTH || this.#holdUps.isSlow
     ) {
+      this.#holdUps.spared();
       return this.#enqueue(spans, bytes);
     }
     for (const span of spans) {
@@ -268,7 +264,8 @@ export class FileStorage implements AsyncDisposable {
         }
       });
     }
-    this.#noteDuration(start);
+    const now = performance.now();
+    this.#holdUps.add(now - start, now);
     return undefined;
   }
 
@@ -352,10 +349,10 @@ export class FileStorage implements AsyncDisposable {
   }
 
   async #writeSpan(span: Span, bytes: Uint8Array): Promise<void> {
-    const start = performance.now();
     try {
       const file = this.#file(span.file);
-      await file.seek(span.begin, Deno.SeekMode.Start);
+      // This does not touch the disk, and one write is under way at a time.
+      file.seekSync(span.begin, Deno.SeekMode.Start);
       let at = span.at;
       while (at < span.at + span.length) {
         at += await file.write(bytes.subarray(at, span.at + span.length));
@@ -364,16 +361,10 @@ export class FileStorage implements AsyncDisposable {
     } catch (error) {
       throw storageError(error, this.pathOf(span.file));
     }
-    this.#noteDuration(start);
   }
 
   #noteChange(file: number): void {
     this.#changes.set(file, this.changesOf(file) + 1);
-  }
-
-  #noteDuration(start: number): void {
-    const now = performance.now();
-    if (now - start > SLOW_WRITE_MS) this.#slowUntil = now + SLOW_DISK_MS;
   }
 
   #guard<T>(file: number, access: () => T): T {

@@ -659,10 +659,13 @@ Deno.test(
 Deno.test("FileStorage on a faulty disk", async (t) => {
   using disk = FaultyDisk.build();
   if (!disk) return;
-  const run = (folder: string, options: { fault: Fault; length: number }) =>
+  const run = (
+    folder: string,
+    options: { fault: Fault; length: number; count?: number },
+  ) =>
     runChild<string[]>(FAULTY, {
       permissions: ["--allow-read", "--allow-write"],
-      args: [folder, options.length, 3],
+      args: [folder, options.length, options.count ?? 3],
       env: disk.env(folder, options.fault),
     });
 
@@ -684,7 +687,8 @@ Deno.test("FileStorage on a faulty disk", async (t) => {
 
   await t.step("leaves the event loop free when writes take long", async () => {
     using folder = new TempFolder();
-    const outcomes = await run(folder.path, { fault: "slow", length: 1000 });
-    assertEquals(outcomes, ["at once", "queued", "queued"]);
+    const options = { fault: "slow", length: 1000, count: 8 } as const;
+    const outcomes = await run(folder.path, options);
+    assertEquals([outcomes[0], outcomes.at(-1)], ["at once", "queued"]);
   });
 });
