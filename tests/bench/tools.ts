@@ -1,7 +1,7 @@
 /**
- * What `btget create` and `btget verify` take for one file of some GiB, with
- * one core and with all of them, and what other creators take. All take turns;
- * medians are compared.
+ * What `btget create`, `btget verify` and the check of a download take for one
+ * file of some GiB, with one core and with all of them, and what other creators
+ * take. All take turns; medians are compared.
  *
  *     deno run -A tests/bench/tools.ts [RUNS [GIB]]
  *
@@ -62,6 +62,14 @@ const verify = [
   folder.join("hybrid.torrent"),
 ];
 const verifyV1 = verify.with(-1, folder.join("v1.torrent"));
+const check = [
+  ...btget,
+  "--check-integrity",
+  "--hash-check-only",
+  "-qd",
+  folder.path,
+  folder.join("v1.torrent"),
+];
 const commands: Record<string, string[]> = {};
 for (const form of ["v1", "v2", "hybrid"]) {
   const command = create(form, `${form}.torrent`);
@@ -72,6 +80,8 @@ commands["verify v1"] = verifyV1;
 commands["verify v1, one core"] = [...one, ...verifyV1];
 commands["verify hybrid"] = verify;
 commands["verify hybrid, one core"] = [...one, ...verify];
+commands["--check-integrity"] = check;
+commands["--check-integrity, one core"] = [...one, ...check];
 const other = folder.join("other.torrent");
 if (missingProgram("mktorrent").length === 0) {
   commands["mktorrent (v1)"] = ["mktorrent", "-l21", "-o", other, data];
