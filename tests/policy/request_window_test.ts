@@ -97,9 +97,17 @@ Deno.test("RequestWindow asks for no more than a second's worth beyond the need"
 
 Deno.test("RequestWindow.size is 500 at most, and 2000 on a long path", () => {
   for (const [roundTripMs, most] of [[1, 500], [50, 2000]] as const) {
-    const { path, window } = pathOf({ bytesPerSecond: 1e9, roundTripMs });
+    const { path } = pathOf({ bytesPerSecond: 1e9, roundTripMs });
     path.run(10_000);
-    assertEquals([window.size, path.mostOpen], [most, most]);
+    assertEquals(path.mostOpen, most);
+  }
+});
+
+Deno.test("RequestWindow.size leaves 2 MiB of slack where the path is short and fast", () => {
+  for (const bytesPerSecond of [5e7, 2e8, 1e9]) {
+    const { path, window } = pathOf({ bytesPerSecond, roundTripMs: 1 });
+    path.run(10_000);
+    assertAlmostEquals(window.size, path.need + 128, 5);
   }
 });
 
@@ -217,8 +225,8 @@ Deno.test("RequestWindow.size doubles with each trip until the rate grows no mor
   for (const count of [16, 32, 64, 128]) trip(count);
   assertEquals(sizes, [16, 32, 64, 128, 256]);
   for (let i = 0; i < 5; i++) trip(128);
-  // 128 blocks a trip, and one and a half times as much as slack.
-  assertAlmostEquals(sizes.at(-1)!, 2.5 * 128, 5);
+  // 128 blocks a trip, and as much as slack.
+  assertAlmostEquals(sizes.at(-1)!, 2 * 128, 5);
 });
 
 Deno.test("RequestWindow.latency is the usual delay", () => {
