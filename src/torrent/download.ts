@@ -1,24 +1,18 @@
 /**
  * `Download`: blocks in. It asks the picker, keeps every peer's window full,
- * feeds the store, and finds who lies or stalls.
+ * feeds the store, and finds who stalls.
  *
  * @module
  */
 
 import type { Bitfield } from "../bytes/bitfield.ts";
-import { hashesEqual, SHA256_LENGTH } from "../bytes/hash.ts";
-import {
-  type MetainfoError,
-  ProtocolError,
-  type StorageError,
-} from "../errors.ts";
+import { ProtocolError } from "../errors.ts";
 import {
   type Block,
   BLOCK_LENGTH,
   type PieceLayout,
 } from "../metainfo/layout.ts";
 import type { Peer } from "../peer/peer.ts";
-import { Blame, type FailedPiece } from "../policy/blame.ts";
 import type {
   PickerPeer,
   PickOptions,
@@ -26,10 +20,11 @@ import type {
   Receipt,
 } from "../policy/piece_picker.ts";
 import { RateMeter } from "../policy/rate.ts";
-import { RequestWindow } from "../policy/request_window.ts";
-import type { PieceOutcome, PieceStore } from "../storage/piece_store.ts";
+import type { PieceStore } from "../storage/piece_store.ts";
 import type { Message } from "../wire/message.ts";
+import { Source } from "./source.ts";
 import { Turns } from "./turns.ts";
+import { Verdicts, type VerdictsHandler } from "./verdicts.ts";
 
 /** Pieces that may be open at a time, in bytes of their buffers. */
 const OPEN_BYTES = 64 * 1024 * 1024;
@@ -69,25 +64,13 @@ const MAX_UNASKED = 64;
 const MIN_PATIENCE_MS = 250;
 
 /** What the owner of a download hears of it. */
-export interface DownloadHandler {
-  /** A piece is verified and on disk. */
-  onPiece(index: number): void;
-  /** A piece came whose hash was wrong. */
-  onMismatch(index: number): void;
-  /**
-   * It would help to know what the blocks of a piece must be (BEP 52). Tells
-   * whether that will be heard: by {@linkcode Download.proven} or, if nobody
-   * knows, {@linkcode Download.unproven}.
-   */
-  asksForLeaves?(index: number): boolean;
+export interface DownloadHandler extends VerdictsHandler {
   /** A peer has pieces that it did not have before, or says it has none. */
   onGained(peer: Peer, pieces: Iterable<number>): void;
   /** A peer gave what was wrong: it must go for good. */
   onLiar(peer: Peer): void;
   /** The same of somebody who is no peer: a web seed. */
   onOtherLiar(giver: PickerPeer): void;
-  /** The disk refuses, or the torrent is wrong: nothing more can be done. */
-  onFailure(error: StorageError | MetainfoError): void;
 }
 
 /** What a download is made of. */
@@ -102,46 +85,13 @@ export interface DownloadOptions {
   maxRate?: number | undefined;
 }
 
-/** A peer as a source of blocks. */
-class Source {
-  readonly window: RequestWindow;
-  /** When the last block came, or the peer began to serve us. */
-  #lastBlockAt = 0;
-  /** For how long our own limits had kept it back by then. */
-  #heldMs = 0;
-  /** When the newest request was sent that has been answered. */
-  newestAnswered = -Infinity;
-  /** Whether it owed us blocks for long, and has not sent one since. */
-  isSnubbing = false;
-  unasked = 0;
-  isLiar = false;
-
-  constructor(
-    readonly peer: Peer,
-    readonly seat: PickerPeer,
-    maxBytesPerSecond: number | undefined,
-  ) {
-    this.window = new RequestWindow({ maxBytesPerSecond });
-  }
-
-  /** The peer has sent a block, or has reason to begin now. */
-  begin(now: number): void {
-    this.#lastBlockAt = now;
-    this.#heldMs = this.peer.heldMs;
-  }
-
-  /** For how long the peer has sent nothing, though it could have. */
-  silentMs(now: number): number {
-    return now - this.#lastBlockAt - (this.peer.heldMs - this.#heldMs);
-  }
-}
-
 /** The receiving side of one torrent. */
 export class Download {
   /** The bytes of blocks that came from peers. */
   readonly received: RateMeter = new RateMeter();
+  /** What becomes of whole pieces. */
+  readonly verdicts: Verdicts;
   #wastedBytes = 0;
-  readonly #layout: PieceLayout;
   readonly #store: PieceStore;
   readonly #picker: PiecePicker;
   readonly #handler: DownloadHandler;
@@ -152,9 +102,6 @@ export class Download {
   /** Also of peers that have left: they may still turn out to be liars. */
   readonly #sourceOf = new WeakMap<PickerPeer, Source>();
   readonly #turns = new Turns();
-  readonly #blame = new Blame<PickerPeer>();
-  /** Pieces that wait to hear which of their blocks are bad: all their leaves. */
-  readonly #doubtful = new Map<number, Uint8Array>();
 
   /**
    * A download without peers.
@@ -163,11 +110,14 @@ export class Download {
    * @param options The parts that it plays together.
    */
   constructor(layout: PieceLayout, options: DownloadOptions) {
-    this.#layout = layout;
     this.#store = options.store;
     this.#picker = options.picker;
     this.#handler = options.handler;
     this.#maxRate = options.maxRate;
+    this.verdicts = new Verdicts(layout, {
+      ...options,
+      convict: (giver) => this.#convict(giver),
+    });
     this.#maxAsked = layout.blocksPerPiece * ASKED_SHARE *
       Download.maxOpenPieces(layout.pieceLength);
   }
@@ -185,7 +135,7 @@ export class Download {
 
   /** The bytes that came and were of no use. */
   get wastedBytes(): number {
-    return this.#wastedBytes;
+    return this.#wastedBytes + this.verdicts.wastedBytes;
   }
 
   /**
@@ -205,7 +155,10 @@ export class Download {
    */
   join(peer: Peer): void {
     const seat = this.#picker.join(peer.state.have);
-    const source = new Source(peer, seat, this.#maxRate);
+    const source = new Source(peer, {
+      seat,
+      maxBytesPerSecond: this.#maxRate,
+    });
     this.#sources.set(peer, source);
     this.#sourceOf.set(source.seat, source);
   }
@@ -256,85 +209,6 @@ export class Download {
       this.#updateInterest(source);
       this.#refill(source, now);
     }
-  }
-
-  /**
-   * A complete piece was hashed, and written if its hash was right.
-   *
-   * @param outcome What became of it.
-   */
-  onPiece(outcome: PieceOutcome): void {
-    const { index } = outcome;
-    switch (outcome.type) {
-      case "written":
-        this.#picker.verified(index);
-        for (const giver of this.#blame.verified(index, outcome.piece)) {
-          this.#convict(giver);
-        }
-        this.#handler.onPiece(index);
-        return;
-      case "mismatch":
-        return this.#mismatch(index, outcome);
-      case "failed":
-        return this.#handler.onFailure(outcome.error);
-      default:
-        outcome satisfies never;
-    }
-  }
-
-  /**
-   * It is known what the blocks of a piece must be whose hash is wrong: the bad
-   * ones are asked for again, and whoever gave them has to go.
-   *
-   * @param index The piece.
-   * @param leaves The SHA-256 of each of its blocks.
-   */
-  proven(index: number, leaves: Uint8Array): void {
-    const ours = this.#doubtful.get(index);
-    if (!ours) return;
-    const bad = differing(ours, leaves);
-    if (bad.length === 0) return this.unproven(index);
-    this.#doubtful.delete(index);
-    for (const at of bad) {
-      this.#wastedBytes += this.#layout.block(index, at).length;
-    }
-    this.#store.mend(index, bad);
-    for (const giver of this.#picker.reopened(index, bad)) this.#convict(giver);
-  }
-
-  /**
-   * Nobody says which blocks of a piece are bad: it is fetched again.
-   *
-   * @param index The piece.
-   */
-  unproven(index: number): void {
-    const leaves = this.#doubtful.get(index);
-    if (!leaves) return;
-    this.#doubtful.delete(index);
-    this.#store.discard(index);
-    this.#failed(index, { leaves });
-  }
-
-  #mismatch(
-    index: number,
-    { piece, leaves }: { piece: Uint8Array; leaves: Uint8Array | undefined },
-  ): void {
-    this.#handler.onMismatch(index);
-    // Of a piece of one block nothing can be kept.
-    const isDivisible = leaves && leaves.length > SHA256_LENGTH;
-    if (!isDivisible || !this.#handler.asksForLeaves?.(index)) {
-      return this.#failed(index, { piece });
-    }
-    this.#store.keep(index);
-    this.#doubtful.set(index, leaves.slice());
-  }
-
-  /** All of a piece is fetched again; who gave a bad block will show. */
-  #failed(index: number, what: FailedPiece): void {
-    this.#wastedBytes += this.#layout.dataSize(index);
-    const givers = this.#picker.failed(index);
-    const liar = this.#blame.failed(index, { ...what, givers });
-    if (liar) this.#convict(liar);
   }
 
   /**
@@ -543,15 +417,4 @@ export class Download {
   #discard(pieces: readonly number[]): void {
     for (const index of pieces) this.#store.discard(index);
   }
-}
-
-/** Where two rows of hashes differ. */
-function differing(a: Uint8Array, b: Uint8Array): number[] {
-  const places: number[] = [];
-  for (let at = 0; at < a.length; at += SHA256_LENGTH) {
-    const end = at + SHA256_LENGTH;
-    const isSame = hashesEqual(a.subarray(at, end), b.subarray(at, end));
-    if (!isSame) places.push(at / SHA256_LENGTH);
-  }
-  return places;
 }

@@ -104,8 +104,9 @@ export class Torrent implements ContactsHandler {
       handler: {
         onLiar: (peer) => this.#contacts.ban(peer),
         onLeaves: (index, leaves) =>
-          this.#transfer?.download.proven(index, leaves),
-        onNoLeaves: (index) => this.#transfer?.download.unproven(index),
+          this.#transfer?.download.verdicts.proven(index, leaves),
+        onNoLeaves: (index) =>
+          this.#transfer?.download.verdicts.unproven(index),
       },
     });
     this.#options = options;

@@ -103,7 +103,9 @@ export class Transfer implements ContactsHandler {
       hashes,
       storage,
       have,
-      handler: { onPiece: (outcome) => this.download.onPiece(outcome) },
+      handler: {
+        onPiece: (outcome) => this.download.verdicts.onPiece(outcome),
+      },
     });
     this.download = new Download(layout, {
       store: this.store,

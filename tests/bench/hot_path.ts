@@ -125,7 +125,7 @@ async function download(
     hashes,
     have,
     storage: storage as unknown as FileStorage,
-    handler: { onPiece: (outcome) => it.onPiece(outcome) },
+    handler: { onPiece: (outcome) => it.verdicts.onPiece(outcome) },
   });
   const it = new Download(layout, {
     store,

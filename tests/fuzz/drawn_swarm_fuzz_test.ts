@@ -246,7 +246,7 @@ function run(random: () => number, time: FakeTime): void {
     }
     for (const { index, piece } of store.complete.splice(0)) {
       const isRight = piece.every((byte) => byte === 0);
-      download.onPiece({
+      download.verdicts.onPiece({
         type: isRight ? "written" : "mismatch",
         index,
         piece,
