@@ -215,6 +215,8 @@ async function downloadOne(
       peers,
       webSeeds: command.webSeeds,
       maxPeers: command.maxPeers,
+      // Thousands of events that nobody looks at cost time all the same.
+      tellsPieces: command.isVerbose,
       canRead,
       canWrite: mayWrite(command.folder),
       seeding: command.seeding,

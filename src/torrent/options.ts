@@ -60,6 +60,8 @@ export interface TransferLimits {
   maxPeers: number;
   /** After how long without any progress to give up; never if not given. */
   stallTimeoutMs?: number | undefined;
+  /** Whether every piece that is verified is an event; so if not given. */
+  tellsPieces?: boolean | undefined;
   /** How long to serve others in the end; not at all if not given. */
   seeding?: SeedingGoal | undefined;
 }

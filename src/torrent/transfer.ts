@@ -332,7 +332,8 @@ export class Transfer implements ContactsHandler {
     if (this.#news.add(index)) {
       this.#tasks?.spawn((signal) => this.#tellNews(signal));
     }
-    this.#options.emit({ type: "piece", index });
+    const { emit, limits } = this.#options;
+    if (limits.tellsPieces ?? true) emit({ type: "piece", index });
     if (this.#picker.neededCount === 0) this.#downloaded.resolve();
   }
 
