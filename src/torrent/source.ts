@@ -22,13 +22,13 @@ export class Source {
   /** For how long our own limits had kept it back by then. */
   #heldMs = 0;
   /** When the newest request was sent that has been answered. */
-  newestAnswered = -Infinity;
+  newestAnswered: number = -Infinity;
   /** Whether it owed us blocks for long, and has not sent one since. */
-  isSnubbing = false;
+  isSnubbing: boolean = false;
   /** How many blocks came from it that nobody had asked for. */
-  unasked = 0;
+  unasked: number = 0;
   /** Whether it gave what was wrong: what it says is worth nothing. */
-  isLiar = false;
+  isLiar: boolean = false;
 
   /**
    * A peer that has given nothing yet.
