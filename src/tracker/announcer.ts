@@ -243,6 +243,8 @@ export class Announcer {
     tracker: Tracker,
     signal: AbortSignal,
   ): Promise<AnnounceResponse | TrackerError> {
+    // An abort that has been is not heard of any more.
+    signal.throwIfAborted();
     const { handler } = this.#options;
     const known = this.#told.get(tracker);
     // A tracker that does not know of us yet must hear "started" first.
@@ -290,6 +292,7 @@ export class Announcer {
     signal: AbortSignal,
   ): Promise<void> {
     const giveUp = () => question.abort(signal.reason);
+    if (signal.aborted) giveUp();
     signal.addEventListener("abort", giveUp, { once: true });
     try {
       for await (const response of answers) this.#answered(tracker, response);
