@@ -243,8 +243,6 @@ export class Announcer {
     tracker: Tracker,
     signal: AbortSignal,
   ): Promise<AnnounceResponse | TrackerError> {
-    // An abort that has been is not heard of any more.
-    signal.throwIfAborted();
     const { handler } = this.#options;
     const known = this.#told.get(tracker);
     // A tracker that does not know of us yet must hear "started" first.
@@ -254,10 +252,9 @@ export class Announcer {
       ? "completed"
       : undefined;
     const question = new AbortController();
-    const giveUp = () => question.abort(signal.reason);
     this.#asking.get(tracker)?.abort();
     this.#asking.set(tracker, question);
-    signal.addEventListener("abort", giveUp, { once: true });
+    using _ending = endWith(signal, question);
     try {
       const answers = tracker.announce(this.#request(tracker, event), {
         signal: question.signal,
@@ -277,8 +274,6 @@ export class Announcer {
       if (!(error instanceof TrackerError)) throw error;
       handler.onAnnounce({ type: "failed", tracker: tracker.name, error });
       return error;
-    } finally {
-      signal.removeEventListener("abort", giveUp);
     }
   }
 
@@ -291,15 +286,11 @@ export class Announcer {
     },
     signal: AbortSignal,
   ): Promise<void> {
-    const giveUp = () => question.abort(signal.reason);
-    if (signal.aborted) giveUp();
-    signal.addEventListener("abort", giveUp, { once: true });
+    using _ending = endWith(signal, question);
     try {
       for await (const response of answers) this.#answered(tracker, response);
     } catch (error) {
       if (!question.signal.aborted) throw error;
-    } finally {
-      signal.removeEventListener("abort", giveUp);
     }
   }
 
@@ -347,4 +338,18 @@ export class Announcer {
       trackerId: this.#told.get(tracker)?.trackerId,
     };
   }
+}
+
+/**
+ * Aborts a question with a signal, as long as it is not disposed of: the answers
+ * of one question are waited for under different signals, one after the other.
+ * An abort that has been counts too.
+ */
+function endWith(signal: AbortSignal, question: AbortController): Disposable {
+  const abort = () => question.abort(signal.reason);
+  if (signal.aborted) abort();
+  signal.addEventListener("abort", abort, { once: true });
+  return {
+    [Symbol.dispose]: () => signal.removeEventListener("abort", abort),
+  };
 }

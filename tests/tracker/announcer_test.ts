@@ -396,6 +396,18 @@ Deno.test("Announcer says what has happened, once and in order", async (t) => {
   });
 });
 
+Deno.test("Announcer.completed() at the very end leaves nobody waiting", async () => {
+  // Whatever the announce has come to when the end comes.
+  for (let turns = 0; turns < 20; turns++) {
+    const stage = new Stage(["a"]);
+    await stage.start();
+    stage.trackers.get("a")!.answer = "silence";
+    stage.announcer.completed();
+    for (let turn = 0; turn < turns; turn++) await Promise.resolve();
+    await stage[Symbol.asyncDispose]();
+  }
+});
+
 Deno.test("Announcer.stop() takes two seconds at most", async (t) => {
   for (const silent of ["completed", "stopped"]) {
     await t.step(`when a tracker does not take "${silent}"`, async () => {
