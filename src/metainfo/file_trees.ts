@@ -7,7 +7,7 @@
 
 import type { TorrentFile } from "./file_list.ts";
 import { BLOCK_LENGTH, type PieceLayout } from "./layout.ts";
-import { pieceLevel, treeHeight } from "./merkle.ts";
+import { nodeLevel, pieceLevel, treeHeight } from "./merkle.ts";
 import { encodeHex } from "@std/encoding/hex";
 
 /** The tree of one file. Files that are the same have one tree. */
@@ -95,11 +95,12 @@ export class FileTrees {
    * @returns Where it stands; nowhere if it is of no file.
    */
   pieceAt(index: number): PieceInTree | undefined {
-    const [span] = this.#layout.spans(this.#layout.pieceOffset(index), 1);
+    const layout = this.#layout;
+    const [span] = layout.spans(layout.pieceOffset(index), 1);
     const tree = this.#byFile.get(span!.file);
     if (!tree) return undefined;
     const at = index - tree.firstPiece;
-    const level = Math.min(this.pieceLevel, tree.height);
+    const level = nodeLevel(layout.fileLength(span!.file), layout.pieceLength);
     const perPiece = 2 ** this.pieceLevel;
     const blockCount = Math.min(perPiece, tree.blockCount - at * perPiece);
     return { tree, at, level, blockCount };

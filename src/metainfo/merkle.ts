@@ -196,6 +196,18 @@ export function treeHeight(length: number): number {
   return Math.ceil(Math.log2(Math.ceil(length / BLOCK_LENGTH)));
 }
 
+/**
+ * The level on which the nodes of a file's pieces stand.
+ *
+ * @param length The length of the file; more than zero.
+ * @param pieceLength The length of a piece: a power of two, 16 KiB or more.
+ * @returns The level of the piece layer, or that of the root for a file that
+ * is no longer than a piece.
+ */
+export function nodeLevel(length: number, pieceLength: number): number {
+  return Math.min(treeHeight(length), pieceLevel(pieceLength));
+}
+
 /** Some nodes of a row that are one subtree. */
 export interface Subtree {
   /** The level of the row. */

@@ -24,7 +24,7 @@ import { MetainfoError } from "../errors.ts";
 import type { PieceLayers } from "./file_tree.ts";
 import type { Info } from "./info.ts";
 import { type LayoutShape, PieceLayout } from "./layout.ts";
-import { LeafHasher, merkleRoot, pieceLevel, treeHeight } from "./merkle.ts";
+import { LeafHasher, merkleRoot, nodeLevel, pieceLevel } from "./merkle.ts";
 import { encodeHex } from "@std/encoding/hex";
 
 /**
@@ -258,10 +258,7 @@ export class PieceHashes {
   nodeLevel(index: number): number {
     const { layout } = this;
     const [span] = layout.spans(layout.pieceOffset(index), 1);
-    const length = layout.fileLength(span!.file);
-    return length <= layout.pieceLength
-      ? treeHeight(length)
-      : pieceLevel(layout.pieceLength);
+    return nodeLevel(layout.fileLength(span!.file), layout.pieceLength);
   }
 
   /** Takes what is known of a file: its root, or its layer. */
