@@ -120,10 +120,11 @@ export class WebSeeds {
    *
    * @param tasks Where connections are lived; it ends before what is returned
    * is disposed of.
-   * @returns What closes connections.
+   * @returns What closes connections, if there are web seeds.
    */
-  start(tasks: TaskGroup): Disposable {
+  start(tasks: TaskGroup): Disposable | undefined {
     this.#complain();
+    if (this.#seeds.length === 0) return undefined;
     for (const seed of this.#seeds) {
       const why = whyForbidden(seed.place.url);
       if (why !== undefined) this.#end(seed, `${seed.name} ${why}`);
