@@ -61,8 +61,9 @@ export class News {
    * Tells all that has not been told.
    *
    * @param peers Whom to tell.
+   * @param informed Who of them knows it already.
    */
-  tell(peers: Iterable<Listener>): void {
+  tell(peers: Iterable<Listener>, informed?: Listener): void {
     if (this.#pieces.size === 0) return;
     const messages = [...this.#pieces].map((index) =>
       ({ type: "have", index }) as const
@@ -70,7 +71,7 @@ export class News {
     this.#pieces.clear();
     for (const peer of peers) {
       const { have } = peer.state;
-      if (have.isFull) continue;
+      if (have.isFull || peer === informed) continue;
       peer.send(...messages.filter(({ index }) => !have.has(index)));
     }
   }

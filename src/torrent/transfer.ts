@@ -276,10 +276,7 @@ export class Transfer implements ContactsHandler {
    */
   onConnected(peer: Peer): void {
     // Its introduction has told it of what the others do not know yet.
-    const others = [...this.#options.contacts.peers].filter((other) =>
-      other !== peer
-    );
-    this.#news.tell(others);
+    this.#news.tell(this.#options.contacts.peers, peer);
     this.download.join(peer);
     this.upload.join(peer);
     this.upload.allowFast(peer, this.#metainfo.infoHash);
