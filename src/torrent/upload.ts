@@ -7,6 +7,7 @@
  */
 
 import { Bitfield } from "../bytes/bitfield.ts";
+import { joinBlocks } from "../metainfo/joined_blocks.ts";
 import type { Block, PieceLayout } from "../metainfo/layout.ts";
 import { BLOCK_LENGTH } from "../metainfo/layout.ts";
 import type { Peer } from "../peer/peer.ts";
@@ -319,7 +320,7 @@ export class Upload {
 
   async #warm(taker: Taker, batch: readonly Block[]): Promise<void> {
     const { reader } = this.#options;
-    for (const { part } of runsOf(batch)) {
+    for (const { part } of joinBlocks(batch)) {
       await reader!.warm(part, taker.buffer!.subarray(0, part.length));
     }
     taker.isWarming = false;
@@ -335,7 +336,7 @@ export class Upload {
     const { peer } = taker;
     const messages: Message[] = [];
     let at = 0;
-    for (const { part, blocks } of runsOf(batch)) {
+    for (const { part, blocks } of joinBlocks(batch)) {
       const bytes = taker.buffer!.subarray(at, at + part.length);
       at += part.length;
       if (!this.#options.reader!.readSync(part, bytes)) {
@@ -360,22 +361,4 @@ export class Upload {
 function batchBlocks(bytesPerSecond: number): number {
   const blocks = Math.ceil(bytesPerSecond * BATCH_MS / 1000 / BLOCK_LENGTH);
   return Math.max(MIN_BATCH_BLOCKS, Math.min(MAX_BATCH_BLOCKS, blocks));
-}
-
-/** Blocks that follow each other are one read. */
-function runsOf(batch: readonly Block[]): { part: Block; blocks: Block[] }[] {
-  const runs: { part: Block; blocks: Block[] }[] = [];
-  for (const block of batch) {
-    const run = runs.at(-1);
-    if (
-      run && run.part.index === block.index &&
-      run.part.begin + run.part.length === block.begin
-    ) {
-      run.part = { ...run.part, length: run.part.length + block.length };
-      run.blocks.push(block);
-    } else {
-      runs.push({ part: block, blocks: [block] });
-    }
-  }
-  return runs;
 }

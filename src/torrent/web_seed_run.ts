@@ -5,6 +5,7 @@
  * @module
  */
 
+import { joinBlocks } from "../metainfo/joined_blocks.ts";
 import { type Block, BLOCK_LENGTH } from "../metainfo/layout.ts";
 import type { Metainfo } from "../metainfo/metainfo.ts";
 import {
@@ -64,7 +65,7 @@ export function partsOf(
   const length = run.reduce((sum, block) => sum + block.length, 0);
   const offset = layout.pieceOffset(first!.index) + first!.begin;
   if (place.givesPieces) {
-    return piecesOf(run).map((part) => {
+    return joinBlocks(run).map(({ part }) => {
       const { length } = part;
       const url = pieceUrl(place.url, metainfo, part);
       return { length, request: { url, begin: 0, length } };
@@ -77,21 +78,6 @@ export function partsOf(
     const request = url && { url, begin, length, total: listed.length };
     return { length, file, request };
   });
-}
-
-/** A run cut where a piece ends. */
-function piecesOf(run: readonly Block[]): Block[] {
-  const parts: Block[] = [];
-  for (const block of run) {
-    const last = parts.at(-1);
-    if (last?.index !== block.index) {
-      parts.push(block);
-    } else {
-      const length = last.length + block.length;
-      parts[parts.length - 1] = { ...last, length };
-    }
-  }
-  return parts;
 }
 
 /** Cuts bytes that come in any portions into blocks. */
