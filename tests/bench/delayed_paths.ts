@@ -25,6 +25,7 @@ import {
 } from "../interop/support/loopback.ts";
 import type { ReceivingJob, ReceivingRecipe } from "./receiving.ts";
 import { evenBytes, evenMetainfo } from "./support/even_torrent.ts";
+import { median } from "./support/median.ts";
 import { parseArgs } from "@std/cli/parse-args";
 
 const KIB = 1024;
@@ -174,10 +175,6 @@ async function libtorrent(
     seconds: 20,
   });
   return { ports: [port], hostname };
-}
-
-function median(numbers: number[]): number {
-  return numbers.toSorted((a, b) => a - b)[numbers.length >> 1]!;
 }
 
 function say(...columns: string[]): void {

@@ -26,6 +26,7 @@ import {
   evenTorrent,
 } from "./support/even_torrent.ts";
 import type { Usage } from "./support/meter.ts";
+import { median } from "./support/median.ts";
 import { parseArgs } from "@std/cli/parse-args";
 
 const KIB = 1024;
@@ -133,10 +134,6 @@ function cpuSeconds(pid: number): number {
   // The name before them can hold anything, but ends with the last bracket.
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
-}
-
-function median(numbers: number[]): number {
-  return numbers.toSorted((a, b) => a - b)[numbers.length >> 1]!;
 }
 
 function say(...columns: (string | number)[]): void {

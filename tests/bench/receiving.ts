@@ -18,6 +18,7 @@ import { Child } from "../support/child.ts";
 import { TempFolder } from "../support/temp_folder.ts";
 import type { EvenRecipe } from "./support/even_torrent.ts";
 import type { Usage } from "./support/meter.ts";
+import { median } from "./support/median.ts";
 import { parseArgs } from "@std/cli/parse-args";
 
 const KIB = 1024;
@@ -69,10 +70,6 @@ export async function receive(recipe: ReceivingRecipe): Promise<Usage> {
     args: [JSON.stringify(job)],
   });
   return JSON.parse(await receiver.output()) as Usage;
-}
-
-function median(numbers: number[]): number {
-  return numbers.toSorted((a, b) => a - b)[numbers.length >> 1]!;
 }
 
 function say(...columns: (string | number)[]): void {

@@ -28,6 +28,7 @@ import {
   freshAddress,
   isListening,
 } from "../interop/support/loopback.ts";
+import { median } from "./support/median.ts";
 
 const KIB = 1024;
 const GIB = KIB * KIB * KIB;
@@ -164,10 +165,6 @@ function cpuSeconds(pid: number): number {
   // The name before them can hold anything, but ends with the last bracket.
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
-}
-
-function median(numbers: number[]): number {
-  return numbers.toSorted((a, b) => a - b)[numbers.length >> 1]!;
 }
 
 function say(text: string): void {

@@ -12,21 +12,14 @@
 
 import { missingProgram } from "../support/conditional.ts";
 import { TempFolder } from "../support/temp_folder.ts";
-import { fromFileUrl } from "@std/path";
+import { BTGET_COMMAND } from "./support/btget_command.ts";
+import { median } from "./support/median.ts";
 
 const MIB = 1024 * 1024;
 const GIB = 1024 * MIB;
 const PIECE_LENGTH = 2 * MIB;
 
 const [runs = 3, size = 4] = Deno.args.map(Number);
-const binary = Deno.env.get("BTGET_BINARY");
-const btget = binary ? [binary] : [
-  Deno.execPath(),
-  "run",
-  "-A",
-  "--no-check",
-  fromFileUrl(new URL("../../main.ts", import.meta.url)),
-];
 
 using folder = new TempFolder();
 const data = folder.join("data");
@@ -45,7 +38,7 @@ const data = folder.join("data");
 
 const one = ["taskset", "-c", "0"];
 const create = (form: string, out: string) => [
-  ...btget,
+  ...BTGET_COMMAND,
   "create",
   data,
   `--${form}`,
@@ -55,7 +48,7 @@ const create = (form: string, out: string) => [
   folder.join(out),
 ];
 const verify = [
-  ...btget,
+  ...BTGET_COMMAND,
   "verify",
   "-qd",
   folder.path,
@@ -63,7 +56,7 @@ const verify = [
 ];
 const verifyV1 = verify.with(-1, folder.join("v1.torrent"));
 const check = [
-  ...btget,
+  ...BTGET_COMMAND,
   "--check-integrity",
   "--hash-check-only",
   "-qd",
@@ -109,10 +102,6 @@ for (let run = 0; run < runs; run++) {
     if (!success) throw new Error(new TextDecoder().decode(stderr));
     (seconds[name] ??= []).push((performance.now() - start) / 1000);
   }
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[values.length >> 1]!;
 }
 
 for (const [name, values] of Object.entries(seconds)) {

@@ -14,8 +14,9 @@
 import { missingProgram } from "../support/conditional.ts";
 import { TempFolder } from "../support/temp_folder.ts";
 import { NGINX, Nginx } from "../interop/support/nginx.ts";
+import { BTGET_COMMAND } from "./support/btget_command.ts";
+import { median } from "./support/median.ts";
 import { parseArgs } from "@std/cli/parse-args";
-import { fromFileUrl } from "@std/path";
 
 const MIB = 1024 * 1024;
 
@@ -32,19 +33,6 @@ interface Taken {
   wall: number;
   /** Seconds of CPU. */
   cpu: number;
-}
-
-const binary = Deno.env.get("BTGET_BINARY");
-const btget = binary ? [binary] : [
-  Deno.execPath(),
-  "run",
-  "-A",
-  "--no-check",
-  fromFileUrl(new URL("../../main.ts", import.meta.url)),
-];
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[values.length >> 1]!;
 }
 
 async function output(command: readonly string[]): Promise<string> {
@@ -95,7 +83,7 @@ for (let i = 0; i < count; i++) {
 using folder = new TempFolder();
 const torrent = folder.join("x.torrent");
 await output([
-  ...btget,
+  ...BTGET_COMMAND,
   "create",
   `${nginx.root}/data`,
   "--v1",
@@ -112,7 +100,7 @@ const programs: Record<string, (folder: string) => string[]> = {
     ...paths.flatMap((path, i) => ["-o", `${folder}/${i}`, nginx.url + path]),
   ],
   btget: (folder) => [
-    ...btget,
+    ...BTGET_COMMAND,
     torrent,
     `--dir=${folder}`,
     "--no-dht",

@@ -5,9 +5,10 @@
  * @module
  */
 
-import { placeFiles, Session } from "../../../src/mod.ts";
+import { Session } from "../../../src/mod.ts";
 import type { DelayedJob, DelayedRate } from "../delayed_paths.ts";
 import { evenTorrent } from "../support/even_torrent.ts";
+import { addDownload } from "../support/add_download.ts";
 import { delay } from "@std/async/delay";
 
 const { folder, ports, isPlain, fromMs, toMs, ...recipe } = JSON.parse(
@@ -57,17 +58,7 @@ async function receiveTorrent(): Promise<void> {
     listenPorts: [],
     maxPeers: ports.length,
   });
-  const torrent = session.add(metainfo, {
-    places: () => placeFiles(metainfo, { folder }),
-    trackers: [],
-    peers: ports.map((port) => ({ hostname: "127.0.0.1", port })),
-    maxPeers: ports.length,
-    canRead: true,
-    canWrite: true,
-    mustCheckAll: false,
-    mayOverwrite: false,
-    isCheckOnly: false,
-  })!;
+  const torrent = addDownload(session, metainfo, { folder, ports });
   const began = Promise.withResolvers<void>();
   const measured = measure(() => {
     const { receivedBytes, wastedBytes } = torrent.stats();

@@ -4,26 +4,17 @@
  * @module
  */
 
-import { placeFiles, Session } from "../../../src/mod.ts";
+import { Session } from "../../../src/mod.ts";
 import type { ReceivingJob } from "../receiving.ts";
 import { evenTorrent } from "../support/even_torrent.ts";
 import { Meter } from "../support/meter.ts";
+import { addDownload } from "../support/add_download.ts";
 
 const { folder, ports, ...recipe } = JSON.parse(Deno.args[0]!) as ReceivingJob;
 const metainfo = evenTorrent(recipe);
 const meter = new Meter();
 await using session = new Session({ listenPorts: [], maxPeers: ports.length });
-const torrent = session.add(metainfo, {
-  places: () => placeFiles(metainfo, { folder }),
-  trackers: [],
-  peers: ports.map((port) => ({ hostname: "127.0.0.1", port })),
-  maxPeers: ports.length,
-  canRead: true,
-  canWrite: true,
-  mustCheckAll: false,
-  mayOverwrite: false,
-  isCheckOnly: false,
-})!;
+const torrent = addDownload(session, metainfo, { folder, ports });
 const listening = (async () => {
   let connected = 0;
   for await (const { type } of torrent.events) {
