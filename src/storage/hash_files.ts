@@ -16,9 +16,9 @@ import {
   type RowOptions,
 } from "../metainfo/merkle.ts";
 import { TaskGroup } from "../task_group.ts";
+import { Turns } from "../turns.ts";
 import { PieceReader } from "./piece_reader.ts";
 import { runWorker, workerCount } from "./workers.ts";
-import { delay } from "@std/async/delay";
 
 /**
  * What is read at a time; many small pieces, or a part of a large one. It stays
@@ -28,9 +28,6 @@ const PART_LENGTH = 256 * 1024;
 
 /** What a worker takes at a time: little enough that all end together. */
 const RUN_LENGTH = 4 * 1024 * 1024;
-
-/** How long the event loop is held: a turn of it costs some milliseconds. */
-const SLICE_MS = 100;
 
 /** What to hash, and room for the hashes; it can be sent to a worker. */
 export interface HashJob {
@@ -310,13 +307,11 @@ async function hashHere(
   jobs: readonly HashJob[],
   { onFinished, signal }: Required<HashOptions>,
 ): Promise<void> {
-  let sliceStart = -Infinity;
+  const turns = new Turns();
   for (const finished of hashAll(jobs)) {
     if (finished !== undefined) onFinished(finished);
-    if (performance.now() - sliceStart < SLICE_MS) continue;
-    await delay(0);
+    await turns.pause(performance.now());
     if (signal.aborted) return;
-    sliceStart = performance.now();
   }
 }
 

@@ -14,10 +14,10 @@ import type { FileTree, FileTrees } from "../metainfo/file_trees.ts";
 import { LayerRows } from "../metainfo/layer_rows.ts";
 import { BLOCK_LENGTH } from "../metainfo/layout.ts";
 import { makeProof } from "../metainfo/merkle.ts";
+import { Turns } from "../turns.ts";
 import { type HashRange, MAX_HASHES, uncleCount } from "../wire/hash_range.ts";
 import type { Message } from "../wire/message.ts";
 import { concat } from "@std/bytes/concat";
-import { delay } from "@std/async/delay";
 
 /** Who asks for more at once is told no; our own picker asks for eight. */
 const MAX_QUEUED = 64;
@@ -36,9 +36,6 @@ const FREE_HASHES = 64 * MAX_HASHES;
  * it has taken of data: only who has got a bad piece needs leaves.
  */
 const FREE_LEAF_BYTES = 16 * 1024 * 1024;
-
-/** How long rows are hashed before others have their turn. */
-const SLICE_MS = 10;
 
 /** What a server is made of. */
 export interface HashServerOptions<Peer> {
@@ -286,12 +283,8 @@ export class HashServer<Peer extends object> {
       level: this.#options.trees.pieceLevel,
       height,
     });
-    let sliceStart = performance.now();
-    for (const _ of rows.grow()) {
-      if (performance.now() - sliceStart < SLICE_MS) continue;
-      await delay(0);
-      sliceStart = performance.now();
-    }
+    const turns = new Turns();
+    for (const _ of rows.grow()) await turns.pause(performance.now());
     return rows;
   }
 }

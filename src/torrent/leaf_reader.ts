@@ -8,7 +8,7 @@
 import type { Block, PieceLayout } from "../metainfo/layout.ts";
 import { LeafHasher, merkleRoot } from "../metainfo/merkle.ts";
 import type { PieceHashes } from "../metainfo/piece_hashes.ts";
-import { delay } from "@std/async/delay";
+import { Turns } from "../turns.ts";
 
 /** A piece is read in parts, so that the event loop is not held for long. */
 const PART_LENGTH = 512 * 1024;
@@ -41,6 +41,7 @@ export class LeafReader {
   #keptBytes = 0;
   #reading: Promise<unknown> = Promise.resolve();
   #buffer: Uint8Array | undefined;
+  readonly #turns = new Turns();
 
   /**
    * Reads nothing yet.
@@ -84,7 +85,7 @@ export class LeafReader {
       await reader.warm(part, bytes);
       if (!reader.readSync(part, bytes)) return undefined;
       hasher.update(bytes);
-      await delay(0);
+      await this.#turns.pause(performance.now());
     }
     const { leaves } = hasher;
     const node = merkleRoot(leaves, { height: hashes.nodeLevel(index) });

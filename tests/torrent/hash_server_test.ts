@@ -9,6 +9,7 @@ import { hashesOf } from "../support/hashes_of.ts";
 import { makeForm } from "../support/make_form.ts";
 import type { MadeTorrent } from "../support/make_torrent.ts";
 import { seededRandom } from "../support/seeded_random.ts";
+import { setImmediate } from "node:timers";
 
 const KIB = 1024;
 
@@ -52,7 +53,9 @@ class Stage {
   async ask(range: HashRange, peer: object = this): Promise<Answer> {
     this.server.request(peer, range);
     this.server.serve(peer);
-    while (this.answers.length === 0) await Promise.resolve();
+    while (this.answers.length === 0) {
+      await new Promise((resolve) => setImmediate(resolve));
+    }
     const answer = this.answers.pop()!;
     // Only then the next one is made.
     await Promise.resolve();

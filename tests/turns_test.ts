@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { Turns } from "../../src/torrent/turns.ts";
+import { Turns } from "../src/turns.ts";
 
 Deno.test("Turns.pause() lets timers have their turn", async () => {
   let isDue = false;
