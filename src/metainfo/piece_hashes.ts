@@ -14,36 +14,21 @@
  */
 
 import { Bitfield } from "../bytes/bitfield.ts";
-import {
-  HASH_LENGTH,
-  hashesEqual,
-  Sha1,
-  SHA256_LENGTH,
-} from "../bytes/hash.ts";
+import { HASH_LENGTH, hashesEqual, SHA256_LENGTH } from "../bytes/hash.ts";
 import { MetainfoError } from "../errors.ts";
 import type { PieceLayers } from "./file_tree.ts";
 import type { Info } from "./info.ts";
 import { type LayoutShape, PieceLayout } from "./layout.ts";
-import { LeafHasher, merkleRoot, nodeLevel, pieceLevel } from "./merkle.ts";
+import { merkleRoot, nodeLevel, pieceLevel } from "./merkle.ts";
+import {
+  type DigestOrder,
+  type ExpectedPiece,
+  judge,
+  type PieceDigest,
+  PieceHasher,
+  type PieceVerdict,
+} from "./piece_digest.ts";
 import { encodeHex } from "@std/encoding/hex";
-
-/**
- * What the hashes say of a piece:
- *
- * - `right`: it is what the torrent says;
- * - `wrong`: it is not;
- * - `contradictory`: it is for v1 or for v2, and not for the other: the torrent
- *   itself is wrong, and cannot be downloaded.
- */
-export type PieceVerdict = "right" | "wrong" | "contradictory";
-
-/** What a piece turned out to be. */
-export interface HashedPiece {
-  /** Its SHA-1. */
-  hash?: Uint8Array | undefined;
-  /** The node that stands for it in the tree of its file. */
-  node?: Uint8Array | undefined;
-}
 
 /** All that is compared with; it can be sent to a worker. */
 export interface PieceHashesRecord {
@@ -216,36 +201,36 @@ export class PieceHashes {
    * @returns What to feed with the piece.
    */
   hasher(index: number): PieceHasher {
+    return new PieceHasher(this.orderFor(index));
+  }
+
+  /**
+   * What to find out about a piece, to tell whether it is right.
+   *
+   * @param index A piece of which it can be told.
+   * @returns What it should be, in memory of its own.
+   */
+  orderFor(index: number): DigestOrder {
     if (!this.isKnown(index)) {
       throw new RangeError(`Cannot hash piece ${index}: its hash is not known`);
     }
-    return new PieceHasher(this, {
-      index,
-      hash: this.#pieceHashes && new Sha1(),
-      leaves: this.#known.has(index)
-        ? new LeafHasher(this.layout.dataSize(index))
-        : undefined,
-    });
+    const { hash, node } = this.#expected(index);
+    const dataLength = this.layout.dataSize(index);
+    return {
+      expected: { hash: hash?.slice(), node: node?.slice() },
+      tree: node && { dataLength, level: this.nodeLevel(index) },
+    };
   }
 
   /**
    * Compares a piece with what it should be.
    *
    * @param index The piece.
-   * @param digests What it is, as far as that is known here.
+   * @param digest What it is, as far as that is known here.
    * @returns Whether it is right.
    */
-  judge(index: number, { hash, node }: HashedPiece): PieceVerdict {
-    const isRightV1 = this.#pieceHashes && hash &&
-      hashesEqual(hash, rowAt(this.#pieceHashes, index, HASH_LENGTH));
-    const isRightV2 = this.#known.has(index) && node
-      ? hashesEqual(node, rowAt(this.#nodes!, index, SHA256_LENGTH))
-      : undefined;
-    const isRight = isRightV1 ?? isRightV2 ?? false;
-    if (isRightV2 !== undefined && isRight !== isRightV2) {
-      return "contradictory";
-    }
-    return isRight ? "right" : "wrong";
+  judge(index: number, digest: PieceDigest): PieceVerdict {
+    return judge(digest, this.#expected(index));
   }
 
   /**
@@ -259,6 +244,15 @@ export class PieceHashes {
     const { layout } = this;
     const [span] = layout.spans(layout.pieceOffset(index), 1);
     return nodeLevel(layout.fileLength(span!.file), layout.pieceLength);
+  }
+
+  #expected(index: number): ExpectedPiece {
+    const hashes = this.#pieceHashes;
+    const nodes = this.#known.has(index) ? this.#nodes : undefined;
+    return {
+      hash: hashes && rowAt(hashes, index, HASH_LENGTH),
+      node: nodes && rowAt(nodes, index, SHA256_LENGTH),
+    };
   }
 
   /** Takes what is known of a file: its root, or its layer. */
@@ -287,64 +281,6 @@ export class PieceHashes {
     const { first, end } = this.layout.filePieces(file);
     this.#nodes!.set(row, first * SHA256_LENGTH);
     for (let index = first; index < end; index++) this.#known.add(index);
-  }
-}
-
-/** Hashes one piece as it comes. */
-export class PieceHasher {
-  readonly #hashes: PieceHashes;
-  readonly #index: number;
-  readonly #hash: Sha1 | undefined;
-  readonly #leaves: LeafHasher | undefined;
-
-  /**
-   * Has got nothing yet.
-   *
-   * @param hashes What to compare with.
-   * @param options The piece, and what to make of it.
-   */
-  constructor(
-    hashes: PieceHashes,
-    options: {
-      index: number;
-      hash: Sha1 | undefined;
-      leaves: LeafHasher | undefined;
-    },
-  ) {
-    this.#hashes = hashes;
-    this.#index = options.index;
-    this.#hash = options.hash;
-    this.#leaves = options.leaves;
-  }
-
-  /**
-   * Adds bytes.
-   *
-   * @param bytes The next bytes of the piece, in any lengths; they are not kept.
-   */
-  update(bytes: Uint8Array): void {
-    this.#hash?.update(bytes);
-    this.#leaves?.update(bytes);
-  }
-
-  /** The SHA-256 of every block that is complete, for v2: a row of level 0. */
-  get leaves(): Uint8Array | undefined {
-    return this.#leaves?.leaves;
-  }
-
-  /**
-   * Ends the hash.
-   *
-   * @returns What the whole piece is.
-   */
-  verdict(): PieceVerdict {
-    const leaves = this.#leaves?.leaves;
-    return this.#hashes.judge(this.#index, {
-      hash: this.#hash?.digest(),
-      node: leaves && merkleRoot(leaves, {
-        height: this.#hashes.nodeLevel(this.#index),
-      }),
-    });
   }
 }
 

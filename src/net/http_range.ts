@@ -44,13 +44,21 @@ export interface RangeSink {
   /** Whether more of them are of use. */
   readonly isWanted: boolean;
   /**
+   * Lends memory for what is read next, so that it need not be copied. It is
+   * gone if reading fails.
+   *
+   * @returns Room for at least a byte, if there is any to lend.
+   */
+  room?(): Uint8Array<ArrayBuffer> | undefined;
+  /**
    * Takes some.
    *
    * @param bytes The bytes, which hold until it returns; none if what came
-   * was thrown away.
+   * was thrown away. If room was lent for them they are its start, and their
+   * buffer is the whole of its memory, under a new name.
    * @returns A promise to slow the server down.
    */
-  write(bytes: Uint8Array): Promise<void> | undefined;
+  write(bytes: Uint8Array<ArrayBuffer>): Promise<void> | undefined;
 }
 
 /** Options for {@linkcode readRange}. */
@@ -78,19 +86,20 @@ export async function readRange(
   const answer = await blamed(open(request, options), cause);
   const { reader, isExact } = answer;
   let [left, skipped] = [length, answer.skipped];
-  let buffer = new ArrayBuffer(
-    Math.min(MAX_CHUNK_LENGTH, options.chunkLength, skipped + length),
-  );
+  const chunkLength = Math.min(MAX_CHUNK_LENGTH, options.chunkLength);
+  let buffer = new ArrayBuffer(Math.min(chunkLength, skipped + length));
   while (left > 0 && sink.isWanted) {
-    const most = Math.min(buffer.byteLength, skipped + left);
+    const room = skipped === 0 ? sink.room?.() : undefined;
+    const view = room ?? new Uint8Array(buffer);
+    const most = Math.min(view.length, chunkLength, skipped + left);
     const { value } = await blamed(
-      reader.read(new Uint8Array(buffer, 0, most)),
+      reader.read(view.subarray(0, most)),
       cause,
     );
     if (!value || value.length === 0) {
       throw failure(url, `sent ${length - left} of ${length} bytes`);
     }
-    buffer = value.buffer;
+    if (!room) buffer = value.buffer;
     const bytes = value.subarray(Math.min(skipped, value.length));
     skipped -= value.length - bytes.length;
     left -= bytes.length;

@@ -43,6 +43,11 @@ export class WebSeedPace {
     return Math.ceil(this.#runBytes / BLOCK_LENGTH);
   }
 
+  /** Whether it sends so fast that much is lost in no time. */
+  get isFast(): boolean {
+    return this.#runBytes === MAX_RUN_BYTES;
+  }
+
   /** Whether it has none of the files that it was asked for of late. */
   get isHopeless(): boolean {
     return this.#missing >= MAX_MISSING;

@@ -6,22 +6,19 @@
  */
 
 import { StorageError, type StorageProblem } from "../errors.ts";
+import type { PieceVerdict } from "../metainfo/piece_digest.ts";
 import {
   contradictoryTorrent,
   PieceHashes,
   type PieceHashesRecord,
-  type PieceVerdict,
 } from "../metainfo/piece_hashes.ts";
 import { TaskGroup } from "../task_group.ts";
+import { Turns } from "../turns.ts";
 import { PieceReader } from "./piece_reader.ts";
 import { runWorker, workerCount } from "./workers.ts";
-import { delay } from "@std/async/delay";
 
 /** A piece is read in parts, so that a large one needs no large buffer. */
 const PART_LENGTH = 1024 * 1024;
-
-/** How long the event loop may be held when there are no workers. */
-const SLICE_MS = 20;
 
 /** How many bytes a worker checks between two reports. */
 const REPORT_BYTES = 16 * 1024 * 1024;
@@ -176,15 +173,13 @@ export async function checkPieces(
     return;
   }
   using checker = new Checker(job);
-  let sliceStart = performance.now();
+  const turns = new Turns();
   for (let piece = checker.next(); piece; piece = checker.next()) {
     const { index, verdict } = piece;
     if (verdict === "contradictory") throw contradictoryTorrent(index);
     options.onPiece(index, verdict === "right");
-    if (performance.now() - sliceStart < SLICE_MS) continue;
-    await delay(0);
+    await turns.pause(performance.now());
     options.signal.throwIfAborted();
-    sliceStart = performance.now();
   }
 }
 

@@ -98,6 +98,22 @@ export interface FileStorageOptions {
   mayReplace: boolean;
 }
 
+/** A part of a file that somebody else is to write, with a handle of its own. */
+export interface WriteTarget {
+  /** The path of the file. */
+  readonly path: string;
+  /** On which device the file is; together with the next, which file it is. */
+  readonly dev: number;
+  /** Its number there; null where there is none. */
+  readonly ino: number | null;
+  /** Where the part begins in the file. */
+  readonly begin: number;
+  /** Where it begins in the bytes that are written. */
+  readonly at: number;
+  /** How long it is. */
+  readonly length: number;
+}
+
 /** Some files that follow each other in the list. */
 export interface FileRange {
   /** The first one. */
@@ -245,8 +261,7 @@ export class FileStorage implements AsyncDisposable {
    * @throws {StorageError} If the disk refuses.
    */
   write(offset: number, bytes: Uint8Array): Promise<void> | undefined {
-    const spans = this.#layout.spans(offset, bytes.length)
-      .filter((span) => this.isOnDisk(span.file));
+    const spans = this.#spansOnDisk(offset, bytes.length);
     const start = performance.now();
     if (
       this.#queue || bytes.length > MAX_SYNC_LENGTH || this.#holdUps.isSlow
@@ -267,6 +282,34 @@ export class FileStorage implements AsyncDisposable {
     const now = performance.now();
     this.#holdUps.add(now - start, now);
     return undefined;
+  }
+
+  /**
+   * Lets somebody else write a run of bytes. The files are there then, and may
+   * be changed.
+   *
+   * @param offset Where the run begins in the torrent.
+   * @param options How long it is, and who writes it.
+   * @returns What the other one has to say.
+   * @throws {StorageError} If the disk refuses.
+   */
+  async writeAside<T>(
+    offset: number,
+    { length, write }: {
+      length: number;
+      write: (targets: readonly WriteTarget[]) => Promise<T>;
+    },
+  ): Promise<T> {
+    const spans = this.#spansOnDisk(offset, length);
+    const targets = spans.map(({ file, begin, at, length }) => {
+      const { dev, ino } = this.#guard(file, () => this.#file(file).statSync());
+      return { path: this.pathOf(file), dev, ino, begin, at, length };
+    });
+    try {
+      return await write(targets);
+    } finally {
+      for (const { file } of spans) this.#noteChange(file);
+    }
   }
 
   /**
@@ -331,6 +374,11 @@ export class FileStorage implements AsyncDisposable {
     await this.#queue;
     for (const file of this.#open.values()) file.close();
     this.#open.clear();
+  }
+
+  #spansOnDisk(offset: number, length: number): Span[] {
+    return this.#layout.spans(offset, length)
+      .filter(({ file }) => this.isOnDisk(file));
   }
 
   async #enqueue(spans: readonly Span[], bytes: Uint8Array): Promise<void> {

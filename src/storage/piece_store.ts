@@ -30,12 +30,14 @@ import {
   BLOCK_LENGTH,
   type PieceLayout,
 } from "../metainfo/layout.ts";
+import type { PieceHasher } from "../metainfo/piece_digest.ts";
 import {
   contradictoryTorrent,
-  type PieceHasher,
   type PieceHashes,
 } from "../metainfo/piece_hashes.ts";
 import type { FileStorage } from "./file_storage.ts";
+import type { SidePiece } from "./side_hand.ts";
+import type { SideOutcome, SideResult, SideWriter } from "./side_writer.ts";
 
 /** How much of a piece is hashed at a time: a call for each block costs more. */
 const HASH_STEP = 128 * 1024;
@@ -45,6 +47,12 @@ const MAX_SPARE_BYTES = 16 * 1024 * 1024;
 
 /** Beyond so much that waits for the disk, the peers must wait as well. */
 const MAX_QUEUED_BYTES = 16 * 1024 * 1024;
+
+/** What small pieces are put together to: a message for each would cost more. */
+const RUN_LENGTH = 1024 * 1024;
+
+/** Larger pieces than this are not taken as a whole: it might be for nothing. */
+const MAX_RUN_LENGTH = 8 * 1024 * 1024;
 
 /**
  * What became of a piece whose blocks are all there:
@@ -87,6 +95,8 @@ export interface PieceStoreOptions {
   have: Bitfield;
   /** Who hears of complete pieces. */
   handler: PieceStoreHandler;
+  /** Who can hash and write pieces off the event loop, if anybody can. */
+  sideWriter?: SideWriter | undefined;
 }
 
 /** A piece whose blocks are arriving. */
@@ -116,7 +126,10 @@ export class PieceStore {
   /** The piece that the handler hears of, if it may still be kept. */
   #offered: { index: number; piece: Gathering } | undefined;
   readonly #spare: Uint8Array[] = [];
-  readonly #writing = new Set<Promise<void>>();
+  readonly #spareRuns: Uint8Array<ArrayBuffer>[] = [];
+  readonly #sideWriter: SideWriter | undefined;
+  /** Complete pieces that are being written, or hashed aside, in their order. */
+  readonly #ending = new Set<Promise<void>>();
   #verifiedBytes: number;
 
   /**
@@ -131,6 +144,7 @@ export class PieceStore {
     this.#storage = options.storage;
     this.#have = options.have;
     this.#handler = options.handler;
+    this.#sideWriter = options.sideWriter;
     this.#verifiedBytes = layout.bytesOf(options.have);
   }
 
@@ -166,6 +180,37 @@ export class PieceStore {
     if (!piece.blocks.add(block.begin / BLOCK_LENGTH)) return;
     piece.buffer.set(bytes, block.begin);
     this.#hash(block.index, piece);
+  }
+
+  /**
+   * How many pieces can be taken at a time by {@linkcode PieceStore.addRun}; 0
+   * if nobody is there to hash and write them aside.
+   */
+  get piecesPerRun(): number {
+    const { pieceLength } = this.#layout;
+    if (!this.#sideWriter || pieceLength > MAX_RUN_LENGTH) return 0;
+    return Math.max(1, Math.floor(RUN_LENGTH / pieceLength));
+  }
+
+  /** Memory for a run of pieces, until it is added or forgotten. */
+  lend(): Uint8Array<ArrayBuffer> {
+    return this.#spareRuns.pop() ??
+      new Uint8Array(this.piecesPerRun * this.#layout.pieceLength);
+  }
+
+  /**
+   * Takes whole pieces that follow each other, of which nothing has gathered.
+   * They are hashed and written off the event loop; the handler hears of each.
+   *
+   * @param pieces The pieces: the first one, and the one after the last.
+   * @param memory Where they lie, one after the other: lent by
+   * {@linkcode PieceStore.lend}, and given back with this.
+   */
+  addRun(
+    pieces: { first: number; end: number },
+    memory: Uint8Array<ArrayBuffer>,
+  ): void {
+    this.#await(this.#endRun(pieces, memory));
   }
 
   /**
@@ -237,16 +282,18 @@ export class PieceStore {
    * @returns A promise for when it will, if it does not.
    */
   drained(): Promise<void> | undefined {
-    if (this.#storage.queuedBytes <= MAX_QUEUED_BYTES) return undefined;
-    // Writes end in their order. To wait for any of them would cost more the
+    const queuedBytes = this.#storage.queuedBytes +
+      (this.#sideWriter?.queuedBytes ?? 0);
+    if (queuedBytes <= MAX_QUEUED_BYTES) return undefined;
+    // Pieces end in their order. To wait for any of them would cost more the
     // more there are, for every peer again and again.
-    const [oldest] = this.#writing;
+    const [oldest] = this.#ending;
     return oldest;
   }
 
   /** Waits until every complete piece is written, or has failed. */
   async settled(): Promise<void> {
-    while (this.#writing.size > 0) await Promise.all(this.#writing);
+    while (this.#ending.size > 0) await Promise.all(this.#ending);
   }
 
   #begin(index: number): Gathering {
@@ -299,14 +346,74 @@ export class PieceStore {
     }
   }
 
-  #mismatched(index: number, gathered: Gathering): void {
-    const { buffer, length, hasher } = gathered;
+  async #endRun(
+    { first, end }: { first: number; end: number },
+    memory: Uint8Array<ArrayBuffer>,
+  ): Promise<void> {
+    const offset = this.#layout.pieceOffset(first);
+    const pieces: SidePiece[] = [];
+    for (let index = first; index < end; index++) {
+      const begin = this.#layout.pieceOffset(index) - offset;
+      const length = this.#layout.dataSize(index);
+      const size = this.#layout.pieceSize(index);
+      memory.fill(0, begin + length, begin + size);
+      pieces.push({ begin, length, size, order: this.#hashes.orderFor(index) });
+    }
+    const { begin, length } = pieces.at(-1)!;
+    let ended: SideResult;
+    try {
+      ended = await this.#storage.writeAside(offset, {
+        length: begin + length,
+        write: (targets) => this.#sideWriter!.end({ memory, pieces, targets }),
+      });
+    } catch (error) {
+      for (let index = first; index < end; index++) this.#failed(index, error);
+      return;
+    }
+    for (const [i, { begin, length }] of pieces.entries()) {
+      const piece = ended.memory.subarray(begin, begin + length);
+      this.#ended(first + i, { ...ended.outcomes[i]!, piece });
+    }
+    const spareBytes = (this.#spareRuns.length + 1) * memory.length;
+    if (spareBytes <= MAX_SPARE_BYTES) this.#spareRuns.push(ended.memory);
+  }
+
+  /** A piece of a run was hashed, and written if it is right. */
+  #ended(
+    index: number,
+    { piece, verdict, leaves, failure }: SideOutcome & { piece: Uint8Array },
+  ): void {
+    switch (verdict) {
+      case "right":
+        if (failure) return this.#failed(index, failure);
+        return this.#written(index, piece);
+      case "wrong": {
+        // In memory of its own it may be kept.
+        const gathered = this.#begin(index);
+        this.#gathering.delete(index);
+        gathered.buffer.set(piece);
+        for (let at = 0; at < this.#layout.blockCount(index); at++) {
+          gathered.blocks.add(at);
+        }
+        return this.#mismatched(index, gathered, leaves);
+      }
+      case "contradictory":
+        return this.#failed(index, contradictoryTorrent(index));
+    }
+  }
+
+  #mismatched(
+    index: number,
+    gathered: Gathering,
+    leaves: Uint8Array | undefined = gathered.hasher.leaves,
+  ): void {
+    const { buffer, length } = gathered;
     const offered = this.#offered = { index, piece: gathered };
     this.#handler.onPiece({
       type: "mismatch",
       index,
       piece: buffer.subarray(0, length),
-      leaves: hasher.leaves,
+      leaves,
     });
     if (this.#offered !== offered) return;
     this.#offered = undefined;
@@ -315,32 +422,31 @@ export class PieceStore {
 
   #write(index: number, { buffer, length }: Gathering): void {
     const piece = buffer.subarray(0, length);
+    const done = () => {
+      this.#written(index, piece);
+      this.#release(buffer);
+    };
     try {
       const written = this.#storage.write(
         this.#layout.pieceOffset(index),
         piece,
       );
-      if (!written) return this.#written(index, { buffer, piece });
-      const writing = written
-        .then(
-          () => this.#written(index, { buffer, piece }),
-          (error) => this.#failed(index, error),
-        )
-        .finally(() => this.#writing.delete(writing));
-      this.#writing.add(writing);
+      if (!written) return done();
+      this.#await(written.then(done, (error) => this.#failed(index, error)));
     } catch (error) {
       this.#failed(index, error);
     }
   }
 
-  #written(
-    index: number,
-    { buffer, piece }: { buffer: Uint8Array; piece: Uint8Array },
-  ): void {
+  #await(step: Promise<void>): void {
+    const ending = step.finally(() => this.#ending.delete(ending));
+    this.#ending.add(ending);
+  }
+
+  #written(index: number, piece: Uint8Array): void {
     this.#have.add(index);
     this.#verifiedBytes += piece.length;
     this.#handler.onPiece({ type: "written", index, piece });
-    this.#release(buffer);
   }
 
   #failed(index: number, error: unknown): void {

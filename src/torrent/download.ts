@@ -23,7 +23,7 @@ import { RateMeter } from "../policy/rate.ts";
 import type { PieceStore } from "../storage/piece_store.ts";
 import type { Message } from "../wire/message.ts";
 import { Source } from "./source.ts";
-import { Turns } from "./turns.ts";
+import { Turns } from "../turns.ts";
 import { Verdicts, type VerdictsHandler } from "./verdicts.ts";
 
 /** Pieces that may be open at a time, in bytes of their buffers. */
@@ -226,6 +226,38 @@ export class Download {
     this.#take(receipt, { place, block });
   }
 
+  /**
+   * Takes whole pieces from somebody who is no peer: a web seed.
+   *
+   * @param giver Who gave them; one of the picker's.
+   * @param options The blocks of the pieces, which follow each other; where
+   * they lie in memory that the store has lent; and the time.
+   */
+  receiveRun(
+    giver: PickerPeer,
+    { blocks, memory, now }: {
+      blocks: readonly Block[];
+      memory: Uint8Array<ArrayBuffer>;
+      now: number;
+    },
+  ): void {
+    const taken: { place: Block; block: Uint8Array }[] = [];
+    let at = 0;
+    for (const place of blocks) {
+      const block = memory.subarray(at, at += place.length);
+      const receipt = this.#picker.received(giver, place);
+      if (this.#accepts(receipt, place)) taken.push({ place, block });
+    }
+    this.received.add(at, now);
+    // In a hurry, a peer may have been asked for one of them as well.
+    if (taken.length < blocks.length) {
+      for (const { place, block } of taken) this.#store.add(place, block);
+      return;
+    }
+    const [first, last] = [blocks[0]!.index, blocks.at(-1)!.index];
+    this.#store.addRun({ first, end: last + 1 }, memory);
+  }
+
   #receive(source: Source, message: Message, now: number): void {
     // What a liar said before its connection was closed is worth nothing.
     if (source.isLiar) return;
@@ -303,17 +335,22 @@ export class Download {
   }
 
   #take(
-    { verdict, cancel }: Receipt,
+    receipt: Receipt,
     { place, block }: { place: Block; block: Uint8Array },
   ): void {
+    if (this.#accepts(receipt, place)) this.#store.add(place, block);
+  }
+
+  /** Whether a block is of use; others need not send it then. */
+  #accepts({ verdict, cancel }: Receipt, place: Block): boolean {
     if (verdict !== "wanted") {
-      this.#wastedBytes += block.length;
-      return;
+      this.#wastedBytes += place.length;
+      return false;
     }
     for (const seat of cancel) {
       this.#sourceOf.get(seat)?.peer.send({ type: "cancel", ...place });
     }
-    this.#store.add(place, block);
+    return true;
   }
 
   /** Asks for as many blocks as the window has room for. */

@@ -13,6 +13,7 @@ import type { Peer } from "../peer/peer.ts";
 import { CHOKE_INTERVAL_MS } from "../policy/choker.ts";
 import { PiecePicker } from "../policy/piece_picker.ts";
 import { PieceStore } from "../storage/piece_store.ts";
+import { SideWriter } from "../storage/side_writer.ts";
 import { VerifiedReader } from "../storage/verified_reader.ts";
 import { TaskGroup } from "../task_group.ts";
 import type { TransferTotals } from "../tracker/announcer.ts";
@@ -71,6 +72,7 @@ export class Transfer implements ContactsHandler {
   readonly #metainfo: Metainfo;
   readonly #options: TransferOptions;
   readonly #picker: PiecePicker;
+  readonly #sideWriter: SideWriter | undefined;
   readonly #reader: VerifiedReader | undefined;
   readonly #patience: Patience;
   readonly #news = new News();
@@ -99,10 +101,14 @@ export class Transfer implements ContactsHandler {
       maxOpen: Download.maxOpenPieces(layout.pieceLength),
       random: Math.random,
     });
+    this.#sideWriter = SideWriter.for(
+      layout.dataLength - layout.bytesOf(have),
+    );
     this.store = new PieceStore(layout, {
       hashes,
       storage,
       have,
+      sideWriter: this.#sideWriter,
       handler: {
         onPiece: (outcome) => this.download.verdicts.onPiece(outcome),
       },
@@ -176,6 +182,7 @@ export class Transfer implements ContactsHandler {
       [Symbol.asyncDispose]: async () => {
         await tasks[Symbol.asyncDispose]();
         webSeeds?.[Symbol.dispose]();
+        await this.#sideWriter?.[Symbol.asyncDispose]();
         await this.upload.settled();
         await this.#options.hashes.settled();
         this.#options.hashes.serveFrom(undefined);

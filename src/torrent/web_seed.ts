@@ -22,7 +22,15 @@ import type { TokenBucket } from "../policy/token_bucket.ts";
 import { WebSeedPace } from "../policy/web_seed_pace.ts";
 import type { PieceStore } from "../storage/piece_store.ts";
 import type { Download } from "./download.ts";
-import { BlockCutter, partsOf, type RunPart, runsOf } from "./web_seed_run.ts";
+import {
+  BlockCutter,
+  partsOf,
+  PieceFiller,
+  type RunPart,
+  type RunSink,
+  runsOf,
+  wholesOf,
+} from "./web_seed_run.ts";
 import { delay } from "@std/async/delay";
 
 /** Zeros of pads, which nobody is asked for. */
@@ -114,7 +122,7 @@ export class WebSeedFetch implements RangeSink {
   readonly #seed: WebSeed;
   readonly #metainfo: Metainfo;
   readonly #parts: WebSeedParts;
-  #cutter: BlockCutter | undefined;
+  #sink: RunSink | undefined;
 
   /**
    * Asks for nothing yet.
@@ -157,14 +165,13 @@ export class WebSeedFetch implements RangeSink {
     blocks: readonly Block[],
     client: Deno.HttpClient,
   ): Promise<number> {
-    const { layout } = this.#metainfo;
     let bytes = 0;
     this.hasGiven = false;
-    for (const run of runsOf(blocks, layout.pieceLength)) {
-      this.#cutter = new BlockCutter(run, (place, block) => {
-        this.#receive(place, block);
-      });
-      for (const part of partsOf(this.#seed.place, this.#metainfo, run)) {
+    for (const run of this.#runsOf(blocks)) {
+      this.#sink = this.#sinkFor(run);
+      for (
+        const part of partsOf(this.#seed.place, this.#metainfo, run.blocks)
+      ) {
         if (!this.isWanted) break;
         this.file = part.file;
         bytes += part.length;
@@ -177,9 +184,14 @@ export class WebSeedFetch implements RangeSink {
 
   /** Whether it is still asked for any of what is to come. */
   get isWanted(): boolean {
-    return this.#cutter!.missing.some((block) =>
+    return this.#sink!.missing.some((block) =>
       this.#parts.picker.isAsked(this.#seed.seat, block)
     );
+  }
+
+  /** Lends memory for what the server sends next, if whole pieces are to come. */
+  room(): Uint8Array<ArrayBuffer> | undefined {
+    return this.#sink!.room?.();
   }
 
   /**
@@ -188,8 +200,8 @@ export class WebSeedFetch implements RangeSink {
    * @param bytes The bytes.
    * @returns A promise while our limits or the disk hold it up.
    */
-  write(bytes: Uint8Array): Promise<void> | undefined {
-    this.#cutter!.push(bytes);
+  write(bytes: Uint8Array<ArrayBuffer>): Promise<void> | undefined {
+    this.#sink!.push(bytes);
     if (bytes.length > 0) this.hasGiven = this.isServing = true;
     const { limits, store } = this.#parts;
     const now = performance.now();
@@ -226,15 +238,42 @@ export class WebSeedFetch implements RangeSink {
       throw new WebSeedError("missing", `${this.#seed.name} ${message}`);
     }
     for (let at = 0; at < length; at += ZEROS.length) {
-      this.#cutter!.push(ZEROS.subarray(0, length - at));
+      this.#sink!.push(ZEROS.subarray(0, length - at));
     }
   }
 
-  #receive(place: Block, block: Uint8Array): void {
-    // What a liar gave before it was found out is worth nothing.
-    if (this.signal.aborted) return;
-    const now = performance.now();
-    this.#parts.download.receiveFrom(this.#seed.seat, { place, block, now });
+  /** Whole pieces are taken as such, if the server sends them fast. */
+  #runsOf(
+    blocks: readonly Block[],
+  ): { blocks: readonly Block[]; isWhole: boolean }[] {
+    const { layout } = this.#metainfo;
+    const runs = runsOf(blocks, layout.pieceLength);
+    if (!this.#seed.pace.isFast || this.#parts.store.piecesPerRun === 0) {
+      return runs.map((blocks) => ({ blocks, isWhole: false }));
+    }
+    return runs.flatMap((run) => wholesOf(run, layout));
+  }
+
+  #sinkFor(
+    { blocks, isWhole }: { blocks: readonly Block[]; isWhole: boolean },
+  ): RunSink {
+    const { store, download } = this.#parts;
+    const { seat } = this.#seed;
+    if (isWhole) {
+      return new PieceFiller(blocks, {
+        count: store.piecesPerRun,
+        lend: () => store.lend(),
+        onPieces: (pieces) => {
+          if (this.signal.aborted) return;
+          download.receiveRun(seat, { ...pieces, now: performance.now() });
+        },
+      });
+    }
+    return new BlockCutter(blocks, (place, block) => {
+      // What a liar gave before it was found out is worth nothing.
+      if (this.signal.aborted) return;
+      download.receiveFrom(seat, { place, block, now: performance.now() });
+    });
   }
 
   async #hold(ms: number, drained: Promise<void> | undefined): Promise<void> {

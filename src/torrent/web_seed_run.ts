@@ -6,7 +6,11 @@
  */
 
 import { joinBlocks } from "../metainfo/joined_blocks.ts";
-import { type Block, BLOCK_LENGTH } from "../metainfo/layout.ts";
+import {
+  type Block,
+  BLOCK_LENGTH,
+  type PieceLayout,
+} from "../metainfo/layout.ts";
 import type { Metainfo } from "../metainfo/metainfo.ts";
 import {
   fileUrl,
@@ -80,8 +84,142 @@ export function partsOf(
   });
 }
 
+/**
+ * Parts a run into whole pieces, and what is before and behind them.
+ *
+ * @param run The blocks, each next to the one before.
+ * @param layout Where they lie.
+ * @returns Runs, and whether they are of whole pieces.
+ */
+export function wholesOf(
+  run: readonly Block[],
+  layout: PieceLayout,
+): { blocks: Block[]; isWhole: boolean }[] {
+  const parts: { blocks: Block[]; isWhole: boolean }[] = [];
+  for (let at = 0; at < run.length;) {
+    const { index, begin } = run[at]!;
+    let end = at;
+    while (run[end]?.index === index) end++;
+    const isWhole = begin === 0 && end - at === layout.blockCount(index);
+    const last = parts.at(-1);
+    const blocks = run.slice(at, end);
+    if (last?.isWhole === isWhole) last.blocks.push(...blocks);
+    else parts.push({ blocks, isWhole });
+    at = end;
+  }
+  return parts;
+}
+
+/** What gathers the bytes of a run. */
+export interface RunSink {
+  /** The blocks that are not there yet. */
+  readonly missing: readonly Block[];
+  /** Memory for what comes next, as {@linkcode RangeSink} lends it. */
+  room?(): Uint8Array<ArrayBuffer> | undefined;
+  /** Takes bytes: what follows; no more than all blocks have. */
+  push(bytes: Uint8Array<ArrayBuffer>): void;
+}
+
+/** Pieces that follow each other and have come as a whole. */
+export interface WholePieces {
+  /** Their blocks. */
+  blocks: readonly Block[];
+  /** Where they lie, from the start, at the distances that they have. */
+  memory: Uint8Array<ArrayBuffer>;
+}
+
+/** What {@linkcode PieceFiller} needs. */
+export interface PieceFillerOptions {
+  /** How many pieces go together. */
+  count: number;
+  /** Gives memory for so many. */
+  lend: () => Uint8Array<ArrayBuffer>;
+  /** Takes pieces and their memory. */
+  onPieces: (pieces: WholePieces) => void;
+}
+
+/** Fills memory with some whole pieces, and then with the next. */
+export class PieceFiller implements RunSink {
+  readonly #blocks: readonly Block[];
+  readonly #options: PieceFillerOptions;
+  /** The blocks that go together now: from the one to before the other. */
+  #first = 0;
+  #end = 0;
+  #length = 0;
+  #memory: Uint8Array<ArrayBuffer> | undefined;
+  #filled = 0;
+  #isLent = false;
+
+  /**
+   * Waits for the first byte.
+   *
+   * @param blocks The blocks of whole pieces, each next to the one before.
+   * @param options Where they go.
+   */
+  constructor(blocks: readonly Block[], options: PieceFillerOptions) {
+    this.#blocks = blocks;
+    this.#options = options;
+    this.#advance(0);
+  }
+
+  /** The blocks of the pieces that are not there yet. */
+  get missing(): readonly Block[] {
+    return this.#blocks.slice(this.#first);
+  }
+
+  /** Memory for what comes next; it is away until that is pushed. */
+  room(): Uint8Array<ArrayBuffer> {
+    this.#memory ??= this.#options.lend();
+    this.#isLent = true;
+    return this.#memory.subarray(this.#filled, this.#length);
+  }
+
+  /**
+   * Takes bytes.
+   *
+   * @param bytes What follows; no more than all blocks have.
+   */
+  push(bytes: Uint8Array<ArrayBuffer>): void {
+    if (this.#isLent) {
+      this.#isLent = false;
+      this.#memory = new Uint8Array(bytes.buffer);
+      return this.#grow(bytes.length);
+    }
+    for (let at = 0; at < bytes.length;) {
+      this.#memory ??= this.#options.lend();
+      const room = this.#length - this.#filled;
+      const part = bytes.subarray(at, at + room);
+      this.#memory.set(part, this.#filled);
+      at += part.length;
+      this.#grow(part.length);
+    }
+  }
+
+  #grow(length: number): void {
+    this.#filled += length;
+    if (this.#filled < this.#length) return;
+    const blocks = this.#blocks.slice(this.#first, this.#end);
+    const memory = this.#memory!;
+    this.#memory = undefined;
+    this.#filled = 0;
+    this.#advance(this.#end);
+    this.#options.onPieces({ blocks, memory });
+  }
+
+  #advance(first: number): void {
+    this.#first = this.#end = first;
+    this.#length = 0;
+    const index = this.#blocks[first]?.index ?? 0;
+    for (
+      let block = this.#blocks[first];
+      block && block.index < index + this.#options.count;
+      block = this.#blocks[++this.#end]
+    ) this.#length += block.length;
+  }
+}
+
 /** Cuts bytes that come in any portions into blocks. */
-export class BlockCutter {
+export class BlockCutter implements RunSink {
   readonly #blocks: readonly Block[];
   readonly #onBlock: (block: Block, bytes: Uint8Array) => void;
   #next = 0;

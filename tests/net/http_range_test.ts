@@ -288,6 +288,43 @@ Deno.test("readRange() asks for a part by its own URL", async () => {
   assertEquals(wrong.error?.problem, "missing");
 });
 
+Deno.test("readRange() reads into room that is lent, and no more than that", async () => {
+  await using server = new RawServer(({ send }) =>
+    send(answer(`206 P\r\n${RANGE}\r\ncontent-length: 5000`, PART))
+  );
+  using client = Deno.createHttpClient({});
+  const memory = new Uint8Array(6000);
+  let [at, lent]: [number, Uint8Array<ArrayBuffer>] = [0, memory];
+  const rooms: number[] = [];
+  await readRange(
+    { url: server.url("/f"), begin: 1000, length: 5000, total: TOTAL },
+    {
+      sink: {
+        isWanted: true,
+        // Now and then there is none.
+        room: () =>
+          rooms.length === 2 ? undefined : lent.subarray(at, at + 700),
+        write(bytes) {
+          rooms.push(bytes.length);
+          if (rooms.length === 3) lent.set(bytes, at);
+          else {
+            assertEquals(bytes.byteOffset, at);
+            lent = new Uint8Array(bytes.buffer);
+          }
+          at += bytes.length;
+          return undefined;
+        },
+      },
+      chunkLength: 500,
+      signal: new AbortController().signal,
+      client,
+    },
+  );
+  assertEquals(Math.max(...rooms), 500);
+  assertEquals(lent.subarray(0, 5000), PART);
+  assertEquals(lent.subarray(5000), new Uint8Array(1000));
+});
+
 Deno.test("readRange() keeps a connection whose answer has an end", async () => {
   let answers = 0;
   const ports = new Set<number>();

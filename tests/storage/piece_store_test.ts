@@ -5,6 +5,7 @@ import {
   type PieceOutcome,
   PieceStore,
 } from "../../src/storage/piece_store.ts";
+import { SideWriter } from "../../src/storage/side_writer.ts";
 import {
   type DiskRecipe,
   DiskScene,
@@ -24,6 +25,7 @@ class StoreScene extends DiskScene implements AsyncDisposable {
   readonly errors: Error[] = [];
   /** The memory in which the pieces were put together. */
   readonly buffers: ArrayBufferLike[] = [];
+  readonly sideWriter = new SideWriter();
   readonly store: PieceStore;
 
   constructor(
@@ -36,6 +38,7 @@ class StoreScene extends DiskScene implements AsyncDisposable {
       hashes: this.hashes,
       storage: this.files,
       have: this.have,
+      sideWriter: this.sideWriter,
       handler: {
         onPiece: (outcome) => {
           this.outcomes.push(`${outcome.type} ${outcome.index}`);
@@ -65,7 +68,20 @@ class StoreScene extends DiskScene implements AsyncDisposable {
     this.store.add(block, bytes);
   }
 
+  /** Gives whole pieces, some of them changed. */
+  addRun(first: number, end: number, changed: number[] = []): void {
+    const memory = this.store.lend();
+    for (let index = first; index < end; index++) {
+      const at = this.layout.pieceOffset(index) -
+        this.layout.pieceOffset(first);
+      memory.set(this.piece(index), at);
+      if (changed.includes(index)) memory[at]! ^= 1;
+    }
+    this.store.addRun({ first, end }, memory);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.sideWriter[Symbol.asyncDispose]();
     await this.store.settled();
     await this.files[Symbol.asyncDispose]();
   }
@@ -355,4 +371,117 @@ Deno.test("PieceStore.drained() makes peers wait only when the disk is behind", 
   await store.settled();
   assertEquals(store.drained(), undefined);
   assertEquals(scene.outcomes.length, 5);
+});
+
+Deno.test("PieceStore takes whole pieces, and writes those that are right", async () => {
+  using folder = new TempFolder();
+  const kept: Uint8Array[] = [];
+  await using scene = new StoreScene(folder, {
+    pieceLength: 64 * KIB,
+    files: [["a", 100 * KIB], ["pad", 28 * KIB, "pad"], ["b", 340 * KIB + 7]],
+  }, (outcome) => {
+    if (outcome.type === "mismatch") kept.push(outcome.piece.slice());
+  });
+  const { store, layout } = scene;
+  assertEquals(store.piecesPerRun, 16);
+  scene.addRun(1, 4, [2]);
+  scene.addRun(5, 8);
+  scene.addRun(4, 5);
+  assertEquals(scene.outcomes, []);
+  await store.settled();
+  assertEquals(scene.outcomes, [
+    "written 1",
+    "mismatch 2",
+    "written 3",
+    "written 5",
+    "written 6",
+    "written 7",
+    "written 4",
+  ]);
+  const wrong = scene.piece(2).slice();
+  wrong[0]! ^= 1;
+  assertEquals(kept, [wrong]);
+  // What is wrong has not been written: there are zeros.
+  const before = await Deno.readFile(scene.path(2));
+  assert(before.subarray(0, 64 * KIB).every((byte) => byte === 0));
+  scene.add(0);
+  scene.addRun(2, 3);
+  await store.settled();
+  assert(scene.have.isFull);
+  assertEquals(store.verifiedBytes, layout.dataLength);
+  for (const file of [0, 2]) {
+    assertEquals(await Deno.readFile(scene.path(file)), scene.bytesOf(file));
+  }
+});
+
+Deno.test("PieceStore keeps a piece of a run as any other", async () => {
+  using folder = new TempFolder();
+  await using scene = new StoreScene(folder, {
+    pieceLength: 64 * KIB,
+    files: [["a", 128 * KIB]],
+  }, ({ type, index }) => {
+    if (type === "mismatch") scene.store.keep(index);
+  });
+  scene.addRun(0, 2, [1]);
+  await scene.store.settled();
+  assertEquals(scene.outcomes, ["written 0", "mismatch 1"]);
+  scene.store.mend(1, [0]);
+  scene.add(1, [0]);
+  assertEquals(scene.outcomes.at(-1), "written 1");
+  assertEquals(await Deno.readFile(scene.path(0)), scene.payload);
+});
+
+Deno.test("PieceStore tells of each piece of a run that the disk refused it", async () => {
+  using folder = new TempFolder();
+  await using scene = new StoreScene(folder, {
+    pieceLength: 64 * KIB,
+    files: [["a", 64 * KIB], ["b", 64 * KIB]],
+  });
+  await Deno.mkdir(scene.path(0));
+  scene.addRun(0, 2);
+  await scene.store.settled();
+  assertEquals(scene.outcomes, ["failed 0", "failed 1"]);
+  assertInstanceOf(scene.errors[0], StorageError);
+  assert(scene.have.isEmpty);
+});
+
+Deno.test("PieceStore takes no runs of large pieces, nor where nobody is aside", () => {
+  using folder = new TempFolder();
+  const runs = (pieceLength: number, sideWriter?: SideWriter) => {
+    const scene = new DiskScene(folder.path, {
+      pieceLength,
+      files: [["a", 9]],
+    });
+    return new PieceStore(scene.layout, {
+      hashes: scene.hashes,
+      storage: scene.storage(),
+      have: new Bitfield(1),
+      handler: { onPiece: () => {} },
+      sideWriter,
+    }).piecesPerRun;
+  };
+  const writer = new SideWriter();
+  assertEquals(runs(16 * KIB, writer), 64);
+  assertEquals(runs(3 * MIB, writer), 1);
+  assertEquals(runs(16 * MIB, writer), 0);
+  assertEquals(runs(16 * KIB), 0);
+});
+
+Deno.test("PieceStore.drained() counts what waits to be hashed", async () => {
+  using folder = new TempFolder();
+  const length = 17 * MIB;
+  await using scene = new StoreScene(folder, {
+    pieceLength: MIB,
+    files: [["a", length]],
+    payload: new Uint8Array(length),
+  });
+  for (let index = 0; index < 16; index++) {
+    scene.addRun(index, index + 1);
+    assertEquals(scene.store.drained(), undefined);
+  }
+  scene.addRun(16, 17);
+  const drained = scene.store.drained();
+  assert(drained instanceof Promise);
+  await drained;
+  assertEquals(scene.outcomes[0], "written 0");
 });

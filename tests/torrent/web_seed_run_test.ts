@@ -3,7 +3,9 @@ import { type Block, BLOCK_LENGTH } from "../../src/metainfo/layout.ts";
 import {
   BlockCutter,
   partsOf,
+  PieceFiller,
   runsOf,
+  wholesOf,
 } from "../../src/torrent/web_seed_run.ts";
 import { makeTorrent } from "../support/make_torrent.ts";
 import { randomBytes, seededRandom } from "../support/seeded_random.ts";
@@ -111,6 +113,80 @@ Deno.test("BlockCutter cuts bytes in any portions", () => {
       at += portion.length;
     }
     assertEquals(cutter.missing, []);
+    assertEquals(new Uint8Array(got.flatMap((part) => [...part])), payload);
+  }
+});
+
+Deno.test("wholesOf() tells whole pieces from parts", async (t) => {
+  const { layout } = makeTorrent({ files: 5 * 32 * KIB + 20 * KIB }).metainfo;
+  const table: [names: string, parts: [isWhole: boolean, names: string][]][] = [
+    ["0.0", [[false, "0.0"]]],
+    ["0.0 0.1", [[true, "0.0 0.1"]]],
+    ["0.1 1.0 1.1 2.0 2.1 3.0", [
+      [false, "0.1"],
+      [true, "1.0 1.1 2.0 2.1"],
+      [false, "3.0"],
+    ]],
+    ["0.1 1.0", [[false, "0.1 1.0"]]],
+  ];
+  for (const [names, parts] of table) {
+    await t.step(names, () => {
+      assertEquals(
+        wholesOf(blocks(names), layout),
+        parts.map(([isWhole, names]) => ({ isWhole, blocks: blocks(names) })),
+      );
+    });
+  }
+  const last = [layout.block(5, 0), layout.block(5, 1)];
+  assertEquals(wholesOf(last, layout), [{ isWhole: true, blocks: last }]);
+});
+
+Deno.test("PieceFiller fills memory with whole pieces, in any portions", () => {
+  const random = seededRandom(8);
+  // Three pieces go together: so these are three and one.
+  const run = [
+    ...blocks("4.0 4.1 5.0 5.1 6.0 6.1 7.0"),
+    { index: 7, begin: BLOCK_LENGTH, length: 1234 },
+  ];
+  const payload = randomBytes(7 * BLOCK_LENGTH + 1234, random);
+  for (const most of [1000, 20_000, 200_000]) {
+    const got: Uint8Array[] = [];
+    let lent = 0;
+    const filler = new PieceFiller(run, {
+      count: 3,
+      lend: () => {
+        lent++;
+        return new Uint8Array(3 * 32 * KIB);
+      },
+      onPieces: ({ blocks, memory }) => {
+        assertEquals(blocks, got.length === 0 ? run.slice(0, 6) : run.slice(6));
+        assertEquals(memory.length, 3 * 32 * KIB);
+        const length = blocks.reduce((sum, { length }) => sum + length, 0);
+        got.push(memory.slice(0, length));
+      },
+    });
+    for (let at = 0; at < payload.length;) {
+      assertEquals(filler.missing, got.length === 0 ? run : run.slice(6));
+      const isLent = random() < 0.7;
+      const length = Math.ceil(random() * most);
+      if (!isLent) {
+        const portion = payload.slice(at, at + length);
+        filler.push(portion);
+        at += portion.length;
+        continue;
+      }
+      // What reads into memory takes it away, and brings it under a new name.
+      const room = filler.room().subarray(0, length);
+      const moved = new Uint8Array(
+        room.buffer.transfer(),
+        room.byteOffset,
+        Math.min(room.length, payload.length - at),
+      );
+      moved.set(payload.subarray(at, at + moved.length));
+      filler.push(moved);
+      at += moved.length;
+    }
+    assertEquals([filler.missing, lent], [[], 2]);
     assertEquals(new Uint8Array(got.flatMap((part) => [...part])), payload);
   }
 });

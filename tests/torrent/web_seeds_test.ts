@@ -10,13 +10,16 @@ import { delay } from "@std/async/delay";
 import { Bitfield } from "../../src/bytes/bitfield.ts";
 import { sha1 } from "../../src/bytes/hash.ts";
 import { GaveUpError } from "../../src/errors.ts";
-import { BLOCK_LENGTH } from "../../src/metainfo/layout.ts";
+import { type Block, BLOCK_LENGTH } from "../../src/metainfo/layout.ts";
+import type { TorrentForm } from "../../src/metainfo/create.ts";
 import { PieceHashes } from "../../src/metainfo/piece_hashes.ts";
 import { PiecePicker } from "../../src/policy/piece_picker.ts";
 import { FileStorage } from "../../src/storage/file_storage.ts";
 import { PieceStore } from "../../src/storage/piece_store.ts";
+import { placeFiles } from "../../src/storage/places.ts";
+import { SideWriter } from "../../src/storage/side_writer.ts";
 import { TaskGroup } from "../../src/task_group.ts";
-import { Download } from "../../src/torrent/download.ts";
+import { Download, type DownloadHandler } from "../../src/torrent/download.ts";
 import type { TorrentEvent } from "../../src/torrent/events.ts";
 import { WebSeeds } from "../../src/torrent/web_seeds.ts";
 import { FakePeer } from "../support/fake_peer.ts";
@@ -37,6 +40,16 @@ import { seededRandom } from "../support/seeded_random.ts";
 import { TempFolder } from "../support/temp_folder.ts";
 
 const KIB = 1024;
+
+/** Hears nothing of a download. */
+const NOBODY: DownloadHandler = {
+  onPiece: () => {},
+  onMismatch: () => {},
+  onGained: () => {},
+  onLiar: () => {},
+  onOtherLiar: () => {},
+  onFailure: () => {},
+};
 
 /** A download from web seeds that behave so, and nobody else. */
 async function downloadFrom(made: MadeTorrent, answers: Answerer[]) {
@@ -95,6 +108,75 @@ Deno.test("WebSeeds alone are enough for layouts of every shape", async (t) => {
       assertEquals(stats.wastedBytes, 0);
     });
   }
+});
+
+Deno.test("WebSeeds that are fast are taken by whole pieces", async (t) => {
+  const MIB = KIB * KIB;
+  const files = { a: 30 * MIB + 5, b: 9 * MIB, c: 41 * MIB + 1 };
+  const table = [["v1", 2 * MIB], ["v2", 512 * KIB], ["hybrid", 16 * KIB]];
+  for (const [form, pieceLength] of table as [TorrentForm, number][]) {
+    await t.step(`${form}, pieces of ${pieceLength / KIB} KiB`, async () => {
+      const made = makeForm({ form, files, pieceLength });
+      const { stats, error } = await downloadFrom(made, [() => undefined]);
+      assertEquals(error, undefined);
+      assertEquals(stats.verifiedBytes, made.metainfo.layout.dataLength);
+      assertEquals(stats.receivedBytes, made.metainfo.layout.dataLength);
+      assertEquals(stats.wastedBytes, 0);
+    });
+  }
+});
+
+Deno.test("Download takes from a run what nobody else has given", async () => {
+  using folder = new TempFolder();
+  const made = makeTorrent({ files: 90_000, pieceLength: 32 * KIB });
+  const { layout } = made.metainfo;
+  const wanted = new Bitfield(layout.pieceCount);
+  wanted.fill();
+  const random = seededRandom(1);
+  const picker = new PiecePicker(layout, { wanted, maxOpen: 99, random });
+  await using sideWriter = new SideWriter();
+  const { files, folder: root } = placeFiles(made.metainfo, {
+    folder: folder.path,
+  });
+  await using storage = new FileStorage(layout, {
+    places: files,
+    folder: root,
+    canRead: true,
+    mayReplace: false,
+  });
+  const have = new Bitfield(layout.pieceCount);
+  const store: PieceStore = new PieceStore(layout, {
+    hashes: PieceHashes.of(made.metainfo),
+    storage,
+    have,
+    sideWriter,
+    handler: { onPiece: (outcome) => download.verdicts.onPiece(outcome) },
+  });
+  const download: Download = new Download(layout, {
+    store,
+    picker,
+    handler: NOBODY,
+  });
+  const [seed, peer] = [picker.join(wanted), picker.join(wanted)];
+  for (const seat of [seed, peer]) picker.gainedAll(seat, wanted);
+  const options = { count: 99, now: 0, patience: 0 };
+  const blocks = picker.pick(seed, options);
+  assertEquals(blocks.length, 6);
+  blocks.sort((a, b) => a.index - b.index || a.begin - b.begin);
+  // In the endgame somebody else gives one of them first.
+  const other = picker.pick(peer, { ...options, now: 1e6 })[0]!;
+  const bytesOf = ({ index, begin, length }: Block) => {
+    const at = layout.pieceOffset(index) + begin;
+    return made.payload.slice(at, at + length);
+  };
+  download.receiveFrom(peer, { place: other, block: bytesOf(other), now: 1 });
+  const memory = store.lend();
+  memory.set(made.payload);
+  download.receiveRun(seed, { blocks, memory, now: 2 });
+  await store.settled();
+  assert(have.isFull);
+  assertEquals(download.wastedBytes, other.length);
+  checkPayload(made, folder.path);
 });
 
 Deno.test("WebSeeds ask for long runs, each byte once", async () => {
@@ -400,20 +482,12 @@ function standingStill(webSeed: URL) {
     have: new Bitfield(layout.pieceCount),
     handler: { onPiece: () => {} },
   });
-  const handler = {
-    onPiece: () => {},
-    onMismatch: () => {},
-    onGained: () => {},
-    onLiar: () => {},
-    onOtherLiar: () => {},
-    onFailure: () => {},
-  };
   const events: TorrentEvent[] = [];
   const webSeeds = new WebSeeds(metainfo, {
     extra: [webSeed.href],
     picker,
     store,
-    download: new Download(layout, { store, picker, handler }),
+    download: new Download(layout, { store, picker, handler: NOBODY }),
     limits: [],
     emit: (event) => events.push(event),
   });
