@@ -20,7 +20,11 @@ import {
   supportsExtensions,
   supportsFast,
 } from "../wire/handshake.ts";
-import { frameLength, type Message } from "../wire/message.ts";
+import {
+  frameLength,
+  type Message,
+  type OutgoingMessage,
+} from "../wire/message.ts";
 import { MessageDecoder, MessageEncoder } from "../wire/message_stream.ts";
 import { PeerState } from "../wire/peer_state.ts";
 import { delay } from "@std/async/delay";
@@ -102,7 +106,7 @@ export class Peer {
   readonly #connection: Connection;
   readonly #decoder: MessageDecoder;
   readonly #gone = new AbortController();
-  #outbox: Message[] = [];
+  #outbox: OutgoingMessage[] = [];
   #outboxBytes = 0;
   #wake: (() => void) | undefined;
   #lastReceivedAt = 0;
@@ -137,7 +141,7 @@ export class Peer {
    *
    * @param messages What to say, in order.
    */
-  send(...messages: Message[]): void {
+  send(...messages: OutgoingMessage[]): void {
     if (messages.length === 0) return;
     for (const message of messages) {
       this.#outbox.push(message);

@@ -266,14 +266,45 @@ function decodeAboutBlock<T extends "request" | "cancel" | "reject_request">(
   };
 }
 
+/** Messages whose frames are there already: many, or the same for many peers. */
+export interface EncodedMessages {
+  readonly type: "encoded";
+  /** The frames, one after the other; they are not to be changed. */
+  readonly frames: Uint8Array;
+}
+
+/** What can be sent. */
+export type OutgoingMessage = Message | EncodedMessages;
+
+/**
+ * Encodes a message for each of some pieces that we have.
+ *
+ * @param indices The pieces.
+ * @returns The messages.
+ */
+export function encodeHaves(indices: ArrayLike<number>): EncodedMessages {
+  const length = frameLength({ type: "have", index: 0 });
+  const frames = new Uint8Array(indices.length * length);
+  const view = new DataView(frames.buffer);
+  for (let i = 0; i < indices.length; i++) {
+    const at = i * length;
+    view.setUint32(at, length - PREFIX_LENGTH);
+    frames[at + PREFIX_LENGTH] = ID.have;
+    view.setUint32(at + PREFIX_LENGTH + 1, indices[i]!);
+  }
+  return { type: "encoded", frames };
+}
+
 /**
  * How many bytes a message takes on the wire.
  *
  * @param message The message.
  * @returns The length of its frame.
  */
-export function frameLength(message: Message): number {
+export function frameLength(message: OutgoingMessage): number {
   switch (message.type) {
+    case "encoded":
+      return message.frames.length;
     case "keep_alive":
       return PREFIX_LENGTH;
     case "choke":
@@ -318,7 +349,7 @@ export function frameLength(message: Message): number {
  * @returns Their frames.
  */
 export function encodeMessages(
-  messages: readonly Message[],
+  messages: readonly OutgoingMessage[],
   room?: Uint8Array,
 ): Uint8Array {
   let total = 0;
@@ -330,9 +361,13 @@ export function encodeMessages(
   let at = 0;
   for (const message of messages) {
     const length = frameLength(message);
-    view.setUint32(at, length - PREFIX_LENGTH);
-    if (message.type !== "keep_alive") {
-      writePayload(message, { bytes, view, at: at + PREFIX_LENGTH });
+    if (message.type === "encoded") {
+      bytes.set(message.frames, at);
+    } else {
+      view.setUint32(at, length - PREFIX_LENGTH);
+      if (message.type !== "keep_alive") {
+        writePayload(message, { bytes, view, at: at + PREFIX_LENGTH });
+      }
     }
     at += length;
   }

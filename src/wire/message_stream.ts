@@ -15,6 +15,7 @@ import {
   encodeMessages,
   isKnownId,
   type Message,
+  type OutgoingMessage,
   payloadLengths,
   PIECE_HEADER_LENGTH,
   PREFIX_LENGTH,
@@ -192,7 +193,7 @@ export class MessageEncoder {
    * @param messages What to say, in order.
    * @returns Their frames: a view that holds until the next call.
    */
-  encode(messages: readonly Message[]): Uint8Array {
+  encode(messages: readonly OutgoingMessage[]): Uint8Array {
     const bytes = encodeMessages(messages, this.#buffer);
     // Who sends much once will do so again.
     if (bytes.length <= MAX_KEPT_LENGTH) {

@@ -1,7 +1,8 @@
 import { assertEquals } from "@std/assert";
 import { Bitfield } from "../../src/bytes/bitfield.ts";
 import { type Listener, News } from "../../src/torrent/news.ts";
-import type { Message } from "../../src/wire/message.ts";
+import { encodeMessages } from "../../src/wire/message.ts";
+import { MessageDecoder } from "../../src/wire/message_stream.ts";
 
 /** A peer that notes what it is told: `x` for a piece that it has. */
 function listener(have: string): Listener & { told: number[][] } {
@@ -11,9 +12,12 @@ function listener(have: string): Listener & { told: number[][] } {
   return {
     state: { have: bitfield },
     told,
-    send(...messages: Message[]) {
+    send(message) {
+      const said = new MessageDecoder(have.length).push(
+        encodeMessages([message]),
+      );
       told.push(
-        messages.map((message) => message.type === "have" ? message.index : -1),
+        said.map((message) => message.type === "have" ? message.index : -1),
       );
     },
   };
@@ -48,11 +52,6 @@ Deno.test("News.add() says which piece is the first to wait", () => {
 });
 
 Deno.test("News.intervalMs() grows with the number of peers", () => {
-  assertEquals([0, 1, 100, 101, 500].map(News.intervalMs), [
-    20,
-    20,
-    20,
-    20.2,
-    100,
-  ]);
+  const peers = [0, 1, 40, 41, 500];
+  assertEquals(peers.map(News.intervalMs), [20, 20, 20, 20.5, 250]);
 });
