@@ -201,25 +201,18 @@ export class PieceHashes {
    * @returns What to feed with the piece.
    */
   hasher(index: number): PieceHasher {
-    return new PieceHasher(this.orderFor(index));
+    return new PieceHasher(this.#orderFor(index));
   }
 
   /**
    * What to find out about a piece, to tell whether it is right.
    *
    * @param index A piece of which it can be told.
-   * @returns What it should be, in memory of its own.
+   * @returns What it should be, in memory of its own, for a worker.
    */
   orderFor(index: number): DigestOrder {
-    if (!this.isKnown(index)) {
-      throw new RangeError(`Cannot hash piece ${index}: its hash is not known`);
-    }
-    const { hash, node } = this.#expected(index);
-    const dataLength = this.layout.dataSize(index);
-    return {
-      expected: { hash: hash?.slice(), node: node?.slice() },
-      tree: node && { dataLength, level: this.nodeLevel(index) },
-    };
+    const { expected: { hash, node }, tree } = this.#orderFor(index);
+    return { expected: { hash: hash?.slice(), node: node?.slice() }, tree };
   }
 
   /**
@@ -244,6 +237,16 @@ export class PieceHashes {
     const { layout } = this;
     const [span] = layout.spans(layout.pieceOffset(index), 1);
     return nodeLevel(layout.fileLength(span!.file), layout.pieceLength);
+  }
+
+  #orderFor(index: number): DigestOrder {
+    if (!this.isKnown(index)) {
+      throw new RangeError(`Cannot hash piece ${index}: its hash is not known`);
+    }
+    const expected = this.#expected(index);
+    const dataLength = this.layout.dataSize(index);
+    const tree = expected.node && { dataLength, level: this.nodeLevel(index) };
+    return { expected, tree };
   }
 
   #expected(index: number): ExpectedPiece {
