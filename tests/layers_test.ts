@@ -7,7 +7,14 @@
 
 /** The layers, lowest first; folders on one line do not import each other. */
 const LAYERS: string[][] = [
-  ["clock.ts", "errors.ts", "task_group.ts", "version.ts", "std.d.ts"],
+  [
+    "clock.ts",
+    "errors.ts",
+    "task_group.ts",
+    "turns.ts",
+    "version.ts",
+    "std.d.ts",
+  ],
   ["bytes"],
   ["metainfo"],
   ["wire"],

@@ -43,7 +43,7 @@ export class WebSeedPace {
     return Math.ceil(this.#runBytes / BLOCK_LENGTH);
   }
 
-  /** Whether it sends so fast that much is lost in no time. */
+  /** Whether it sends whole pieces in less time than anybody would notice. */
   get isFast(): boolean {
     return this.#runBytes === MAX_RUN_BYTES;
   }

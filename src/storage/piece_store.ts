@@ -9,6 +9,9 @@
  * the processor's cache, so that the last block of a large piece does not hold
  * up the event loop.
  *
+ * Whole pieces that come at once, as from a fast web seed, skip the gathering:
+ * a `SideWriter` hashes and writes them off the event loop.
+ *
  * Of a piece whose hash is wrong nothing is left, unless its owner keeps it: in
  * v2 it can be found out which blocks are bad, and these alone gather again.
  *
