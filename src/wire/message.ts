@@ -268,6 +268,7 @@ function decodeAboutBlock<T extends "request" | "cancel" | "reject_request">(
 
 /** Messages whose frames are there already: many, or the same for many peers. */
 export interface EncodedMessages {
+  /** What tells it from a message. */
   readonly type: "encoded";
   /** The frames, one after the other; they are not to be changed. */
   readonly frames: Uint8Array;
