@@ -53,11 +53,14 @@ const MAX_NEEDS = 2;
 const MIN_SLACK_MS = 150;
 
 /**
- * From a fast peer so much is enough of it, unless the path itself holds more:
- * what lies in the system's buffers any longer has left the processor's cache
- * when it is read, which costs more than it gains.
+ * From fast peers together so much is enough of it, unless the path itself
+ * holds more: what lies in the system's buffers any longer has left the
+ * processor's cache when it is read, which costs more than it gains.
  */
 const FAST_SLACK_BYTES = 2 * 1024 * 1024;
+
+/** But for each of them it is as much as comes while we are busy otherwise. */
+const MIN_FAST_SLACK_BYTES = 512 * 1024;
 
 /** A block that waits longer could have come from somebody else. */
 const MAX_SLACK_MS = 1000;
@@ -105,6 +108,7 @@ export class RequestWindow {
   #shortest = Infinity;
   #shortestSeenAt = 0;
   #drainingSince = 0;
+  #serving = 1;
   #smoothed: number | undefined;
 
   /**
@@ -142,12 +146,18 @@ export class RequestWindow {
    * A block has arrived that was asked for.
    *
    * @param bytes Its length.
-   * @param times When it was asked for, and when it came, in milliseconds.
+   * @param options When it was asked for, and when it came, in milliseconds;
+   * and how many peers send at this time, this one among them.
    */
   received(
     bytes: number,
-    { askedAt, now }: { askedAt: number; now: number },
+    { askedAt, now, serving = 1 }: {
+      askedAt: number;
+      now: number;
+      serving?: number;
+    },
   ): void {
+    this.#serving = serving;
     const delay = now - askedAt;
     this.#smoothed = this.#smoothed === undefined
       ? delay
@@ -186,7 +196,9 @@ export class RequestWindow {
 
   get #slack(): number {
     const slack = Math.max(MIN_SLACK_MS, this.#shortest);
-    const fast = Math.max(FAST_SLACK_BYTES / this.#rate, this.#shortest);
+    const share = FAST_SLACK_BYTES / this.#serving;
+    const bytes = Math.max(MIN_FAST_SLACK_BYTES, share);
+    const fast = Math.max(bytes / this.#rate, this.#shortest);
     return Math.min(MAX_SLACK_MS, slack, fast);
   }
 

@@ -102,6 +102,8 @@ export class Download {
   /** Also of peers that have left: they may still turn out to be liars. */
   readonly #sourceOf = new WeakMap<PickerPeer, Source>();
   readonly #turns = new Turns();
+  /** How many peers have been asked for something, as of late. */
+  #serving = 1;
 
   /**
    * A download without peers.
@@ -203,7 +205,9 @@ export class Download {
    * @param now The time in milliseconds.
    */
   tick(now: number): void {
+    this.#serving = 0;
     for (const source of this.#sources.values()) {
+      if (source.seat.requests.size > 0) this.#serving++;
       this.#releaseLate(source, now);
       this.#releaseSnubbed(source, now);
       this.#updateInterest(source);
@@ -325,7 +329,8 @@ export class Download {
       source.begin(now);
       const { askedAt } = receipt;
       source.newestAnswered = Math.max(source.newestAnswered, askedAt);
-      source.window.received(block.length, { askedAt, now });
+      const serving = Math.max(1, this.#serving);
+      source.window.received(block.length, { askedAt, now, serving });
     }
     this.#take(receipt, { place, block });
     if (receipt.verdict === "unasked" && ++source.unasked > MAX_UNASKED) {

@@ -111,6 +111,16 @@ Deno.test("RequestWindow.size leaves 2 MiB of slack where the path is short and 
   }
 });
 
+Deno.test("RequestWindow.size leaves less slack for each of several fast peers", () => {
+  const sizes = [1, 2, 4, 8, 50].map((serving) => {
+    const window = new RequestWindow();
+    // 160 MB/s over 2 ms: 20 blocks are on their way.
+    feed(window, { from: 0, count: 5000, everyMs: 0.1, delayMs: 2, serving });
+    return window.size;
+  });
+  assertEquals(sizes, [148, 84, 52, 52, 52]);
+});
+
 Deno.test("RequestWindow follows a line that becomes slower", async (t) => {
   for (const roundTripMs of [20, 100, 300]) {
     await t.step(`${roundTripMs} ms`, () => {
@@ -194,17 +204,18 @@ Deno.test("RequestWindow follows a path that becomes shorter", () => {
 /** Blocks that come one after the other, each as long on its way. */
 function feed(
   window: RequestWindow,
-  { from, count, everyMs, delayMs }: {
+  { from, count, everyMs, delayMs, serving = 1 }: {
     from: number;
     count: number;
     everyMs: number;
     delayMs: number;
+    serving?: number;
   },
 ): number {
   let now = from;
   for (let i = 0; i < count; i++) {
     now += everyMs;
-    window.received(BLOCK_LENGTH, { askedAt: now - delayMs, now });
+    window.received(BLOCK_LENGTH, { askedAt: now - delayMs, now, serving });
   }
   return now;
 }
