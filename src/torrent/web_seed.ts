@@ -184,9 +184,11 @@ export class WebSeedFetch implements RangeSink {
 
   /** Whether it is still asked for any of what is to come. */
   get isWanted(): boolean {
-    return this.#sink!.missing.some((block) =>
-      this.#parts.picker.isAsked(this.#seed.seat, block)
-    );
+    const { picker } = this.#parts;
+    for (const block of this.#sink!.missing) {
+      if (picker.isAsked(this.#seed.seat, block)) return true;
+    }
+    return false;
   }
 
   /** Lends memory for what the server sends next, if whole pieces are to come. */

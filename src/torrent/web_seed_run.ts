@@ -112,8 +112,8 @@ export function wholesOf(
 
 /** What gathers the bytes of a run. */
 export interface RunSink {
-  /** The blocks that are not there yet. */
-  readonly missing: readonly Block[];
+  /** The blocks that are not there yet, in order. */
+  readonly missing: Iterable<Block>;
   /** Memory for what comes next, as {@linkcode RangeSink} lends it. */
   room?(): Uint8Array<ArrayBuffer> | undefined;
   /** Takes bytes: what follows; no more than all blocks have. */
@@ -162,9 +162,9 @@ export class PieceFiller implements RunSink {
     this.#advance(0);
   }
 
-  /** The blocks of the pieces that are not there yet. */
-  get missing(): readonly Block[] {
-    return this.#blocks.slice(this.#first);
+  /** The blocks of the pieces that are not there yet, in order. */
+  get missing(): Iterable<Block> {
+    return blocksFrom(this.#blocks, this.#first);
   }
 
   /** Memory for what comes next; it is away until that is pushed. */
@@ -218,6 +218,14 @@ export class PieceFiller implements RunSink {
   }
 }
 
+/** For every chunk that comes one is looked at: a copy of all is too much. */
+function* blocksFrom(
+  blocks: readonly Block[],
+  first: number,
+): Generator<Block, void, void> {
+  for (let at = first; at < blocks.length; at++) yield blocks[at]!;
+}
+
 /** Cuts bytes that come in any portions into blocks. */
 export class BlockCutter implements RunSink {
   readonly #blocks: readonly Block[];
@@ -242,9 +250,9 @@ export class BlockCutter implements RunSink {
     this.#onBlock = onBlock;
   }
 
-  /** The blocks that are not there yet. */
-  get missing(): readonly Block[] {
-    return this.#blocks.slice(this.#next);
+  /** The blocks that are not there yet, in order. */
+  get missing(): Iterable<Block> {
+    return blocksFrom(this.#blocks, this.#next);
   }
 
   /**

@@ -283,6 +283,37 @@ Deno.test("WebSeeds that give wrong bytes are banned at once", async () => {
   assertEquals(stats.webSeeds, 1);
 });
 
+for (const form of ["v1", "v2"] as const) {
+  Deno.test(`WebSeeds that lie when they are fast are banned as well: ${form}`, async () => {
+    const MIB = KIB * KIB;
+    const made = makeForm({
+      form,
+      files: { "": 90 * MIB },
+      pieceLength: 256 * KIB,
+    });
+    const { stats, error, seeds, events } = await downloadFrom(made, [
+      ({ range, file }) => {
+        const { begin, end } = range!;
+        if (begin < 20 * MIB) return undefined;
+        const bytes = file!.slice(begin, end);
+        bytes[bytes.length >> 1]! ^= 1;
+        return partOf(bytes, begin, file!.length);
+      },
+      () => undefined,
+    ]);
+    assertEquals(error, undefined);
+    const bans = events.filter(({ type }) => type === "web_seed_banned");
+    assertEquals(bans, [{
+      type: "web_seed_banned",
+      webSeed: seeds[0]!.url(),
+    }]);
+    assertGreater(stats.hashMismatches, 0);
+    // What waits to be hashed, and what is under way over three connections.
+    assertLessOrEqual(stats.wastedBytes, (16 + 3 * 8) * MIB);
+    assertEquals(stats.verifiedBytes, 90 * MIB);
+  });
+}
+
 Deno.test("WebSeeds that give wrong bytes leave honest peers alone", async () => {
   using folder = new TempFolder();
   const made = makeTorrent({ files: 3000 * KIB });
