@@ -210,6 +210,11 @@ export interface Receipt {
   cancel: readonly PickerPeer[];
   /** When it was asked for, unless that was given up since. */
   askedAt: number | undefined;
+  /**
+   * Whether it had been asked for before, and given up: it may be the answer to
+   * that, and says nothing of how long the way is.
+   */
+  isAmbiguous: boolean;
 }
 
 /** Options for {@linkcode PiecePicker}. */
@@ -459,11 +464,12 @@ export class PiecePicker {
     const id = this.#idOf(block);
     const known = this.#layout.isBlock(block);
     const askedAt = known ? member.requests.get(id) : undefined;
+    const isAmbiguous = askedAt !== undefined && member.overdue.has(id);
     const wasAsked = known && member.answer(id);
     // Asked for again after a choke, it comes once more: some peers send what
     // they have read from their disk already.
     if (!wasAsked && !(known && member.takeOverdue(id))) {
-      return { verdict: "unasked", cancel: NOBODY, askedAt };
+      return { verdict: "unasked", cancel: NOBODY, askedAt, isAmbiguous };
     }
     const piece = this.#open.get(block.index);
     const at = block.begin / BLOCK_LENGTH;
@@ -472,7 +478,7 @@ export class PiecePicker {
       // In a suspect piece every block must come from the one owner.
       (piece.isExclusive && piece.owner !== member)
     ) {
-      return { verdict: "duplicate", cancel: NOBODY, askedAt };
+      return { verdict: "duplicate", cancel: NOBODY, askedAt, isAmbiguous };
     }
     const askers = piece.askers[at] ?? NOBODY;
     const cancel = askers.length === 1 && askers[0] === member
@@ -490,7 +496,7 @@ export class PiecePicker {
       this.#disown(piece);
       this.#orphans.delete(piece);
     }
-    return { verdict: "wanted", cancel, askedAt };
+    return { verdict: "wanted", cancel, askedAt, isAmbiguous };
   }
 
   /**

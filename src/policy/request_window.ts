@@ -146,34 +146,38 @@ export class RequestWindow {
    * A block has arrived that was asked for.
    *
    * @param bytes Its length.
-   * @param options When it was asked for, and when it came, in milliseconds;
-   * and how many peers send at this time, this one among them.
+   * @param options When it was asked for, if that is sure, and when it came, in
+   * milliseconds; and how many peers send at this time, this one among them.
    */
   received(
     bytes: number,
     { askedAt, now, serving = 1 }: {
-      askedAt: number;
+      askedAt: number | undefined;
       now: number;
       serving?: number;
     },
   ): void {
     this.#serving = serving;
-    const delay = now - askedAt;
-    this.#smoothed = this.#smoothed === undefined
-      ? delay
-      : this.#smoothed + (delay - this.#smoothed) / 8;
     this.#counted += bytes;
-    if (this.#phase === "draining") {
-      if (askedAt >= this.#drainingSince) this.#drained(delay, now);
-      return;
-    }
     if (this.#phase === "growing") {
       this.#size = Math.min(this.#max, this.#size + 1);
     }
-    if (delay <= this.#shortest * DELAY_TOLERANCE) {
-      this.#shortest = Math.min(this.#shortest, delay);
-      this.#shortestSeenAt = now;
+    if (askedAt !== undefined) {
+      const delay = now - askedAt;
+      this.#smoothed = this.#smoothed === undefined
+        ? delay
+        : this.#smoothed + (delay - this.#smoothed) / 8;
+      if (this.#phase === "draining" && askedAt >= this.#drainingSince) {
+        return this.#drained(delay, now);
+      }
+      if (
+        this.#phase !== "draining" && delay <= this.#shortest * DELAY_TOLERANCE
+      ) {
+        this.#shortest = Math.min(this.#shortest, delay);
+        this.#shortestSeenAt = now;
+      }
     }
+    if (this.#phase === "draining") return;
     if (this.#countedSince === undefined) return this.#startCounting(now);
     const elapsed = now - this.#countedSince;
     if (elapsed < RATE_INTERVAL_MS) return;

@@ -327,8 +327,11 @@ export class Download {
     if (receipt.askedAt !== undefined) {
       source.isSnubbing = false;
       source.begin(now);
-      const { askedAt } = receipt;
-      source.newestAnswered = Math.max(source.newestAnswered, askedAt);
+      const askedAt = receipt.isAmbiguous ? undefined : receipt.askedAt;
+      source.newestAnswered = Math.max(
+        source.newestAnswered,
+        askedAt ?? -Infinity,
+      );
       const serving = Math.max(1, this.#serving);
       source.window.received(block.length, { askedAt, now, serving });
     }

@@ -271,7 +271,12 @@ class Model {
     const isExpected = isKnown && (askedAt !== undefined ||
       peer.overdue.includes(id));
     if (!isExpected) {
-      assertEquals(receipt, { verdict: "unasked", cancel: [], askedAt });
+      assertEquals(receipt, {
+        verdict: "unasked",
+        cancel: [],
+        askedAt,
+        isAmbiguous: false,
+      });
       return receipt;
     }
     const piece = this.pieces[block.index]!;

@@ -479,6 +479,19 @@ Deno.test("PiecePicker.received() cancels what others were asked for", () => {
   assertEquals(swarm.receive(c!, "0.0 0.1").verdict, "duplicate");
 });
 
+Deno.test("PiecePicker.received() says whether it is sure which request was answered", () => {
+  const swarm = new Swarm({ have: ".", blocks: 3 });
+  const peer = swarm.join("x");
+  swarm.pick(peer, 2);
+  // A choke: the requests are given up, and what they asked for is on its way.
+  swarm.picker.releaseAll(peer);
+  swarm.picker.unchoked(peer);
+  assertEquals(swarm.pick(peer, 3, { now: 500 }), "0.0 0.1 0.2");
+  const receipt = swarm.receive(peer, "0.0");
+  assertEquals([receipt.askedAt, receipt.isAmbiguous], [500, true]);
+  assertEquals(swarm.receive(peer, "0.2").isAmbiguous, false);
+});
+
 Deno.test("PiecePicker.received() takes a late block that is still wanted", () => {
   const swarm = new Swarm({ have: ".", blocks: 3 });
   const [a, b] = [swarm.join("x"), swarm.join("x")];

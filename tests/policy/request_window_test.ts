@@ -1,4 +1,10 @@
-import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
+import {
+  assert,
+  assertAlmostEquals,
+  assertEquals,
+  assertGreater,
+  assertLess,
+} from "@std/assert";
 import { BLOCK_LENGTH } from "../../src/metainfo/layout.ts";
 import { RequestWindow } from "../../src/policy/request_window.ts";
 import { seededRandom } from "../support/seeded_random.ts";
@@ -238,6 +244,22 @@ Deno.test("RequestWindow.size doubles with each trip until the rate grows no mor
   for (let i = 0; i < 5; i++) trip(128);
   // 128 blocks a trip, and as much as slack.
   assertAlmostEquals(sizes.at(-1)!, 2 * 128, 5);
+});
+
+Deno.test("RequestWindow learns no delay from a block that was asked for twice", () => {
+  const sizes = [undefined, 3].map((delayMs) => {
+    const { path, window } = pathOf({ bytesPerSecond: 25e6, roundTripMs: 300 });
+    // Asked for before a choke and after it, it comes at once as it seems.
+    const askedAt = delayMs && path.now - delayMs;
+    for (let i = 0; i < 16; i++) {
+      window.received(BLOCK_LENGTH, { askedAt, now: path.now });
+    }
+    path.run(10_000);
+    return window.size;
+  });
+  assertGreater(sizes[0]!, 800);
+  // So much does one delay matter that was not one.
+  assertLess(sizes[1]!, 200);
 });
 
 Deno.test("RequestWindow.latency is the usual delay", () => {
