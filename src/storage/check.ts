@@ -5,7 +5,7 @@
  * @module
  */
 
-import { StorageError, type StorageProblem } from "../errors.ts";
+import { StorageError } from "../errors.ts";
 import type { PieceVerdict } from "../metainfo/piece_digest.ts";
 import {
   contradictoryTorrent,
@@ -15,6 +15,7 @@ import {
 import { TaskGroup } from "../task_group.ts";
 import { Turns } from "../turns.ts";
 import { PieceReader } from "./piece_reader.ts";
+import { failureOf, type StorageFailure } from "./storage_error.ts";
 import { runWorker, workerCount } from "./workers.ts";
 
 /** A piece is read in parts, so that a large one needs no large buffer. */
@@ -40,7 +41,7 @@ export type CheckReport =
   | { type: "checked"; good: number[]; bad: number[] }
   | { type: "contradictory"; index: number }
   | { type: "done" }
-  | { type: "failed"; problem: StorageProblem; message: string; path: string };
+  | { type: "failed" } & StorageFailure;
 
 /** What was found out about a piece. */
 export interface CheckedPiece {
@@ -133,9 +134,7 @@ export function checkInWorker(
     flush();
     report({ type: "done" });
   } catch (error) {
-    if (!(error instanceof StorageError)) throw error;
-    const { problem, message, options: { path } } = error;
-    report({ type: "failed", problem, message, path });
+    report({ type: "failed", ...failureOf(error) });
   }
 }
 

@@ -7,7 +7,7 @@
  */
 
 import { HASH_LENGTH, Sha1, SHA256_LENGTH } from "../bytes/hash.ts";
-import { StorageError, type StorageProblem } from "../errors.ts";
+import { StorageError } from "../errors.ts";
 import { PieceLayout, type Span } from "../metainfo/layout.ts";
 import {
   LeafHasher,
@@ -18,6 +18,7 @@ import {
 import { TaskGroup } from "../task_group.ts";
 import { Turns } from "../turns.ts";
 import { PieceReader } from "./piece_reader.ts";
+import { failureOf, type StorageFailure } from "./storage_error.ts";
 import { runWorker, workerCount } from "./workers.ts";
 
 /**
@@ -219,7 +220,7 @@ class Hasher implements Disposable {
 export type HashReport =
   | { type: "finished"; job: number }
   | { type: "done" }
-  | { type: "failed"; problem: StorageProblem; message: string; path: string };
+  | { type: "failed" } & StorageFailure;
 
 /**
  * Serves as the body of a worker: hashes until no piece is left.
@@ -237,9 +238,7 @@ export function hashInWorker(
     }
     report({ type: "done" });
   } catch (error) {
-    if (!(error instanceof StorageError)) throw error;
-    const { problem, message, options: { path } } = error;
-    report({ type: "failed", problem, message, path });
+    report({ type: "failed", ...failureOf(error) });
   }
 }
 

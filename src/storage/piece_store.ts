@@ -39,8 +39,8 @@ import {
   type PieceHashes,
 } from "../metainfo/piece_hashes.ts";
 import type { FileStorage } from "./file_storage.ts";
-import type { SidePiece } from "./side_hand.ts";
-import type { SideOutcome, SideResult, SideWriter } from "./side_writer.ts";
+import type { SideFinding, SidePiece } from "./side_hand.ts";
+import type { SideResult, SideWriter } from "./side_writer.ts";
 
 /** How much of a piece is hashed at a time: a call for each block costs more. */
 const HASH_STEP = 128 * 1024;
@@ -375,7 +375,7 @@ export class PieceStore {
     }
     for (const [i, { begin, length }] of pieces.entries()) {
       const piece = ended.memory.subarray(begin, begin + length);
-      this.#ended(first + i, { ...ended.outcomes[i]!, piece });
+      this.#ended(first + i, { ...ended.findings[i]!, piece });
     }
     const spareBytes = (this.#spareRuns.length + 1) * memory.length;
     if (spareBytes <= MAX_SPARE_BYTES) this.#spareRuns.push(ended.memory);
@@ -384,12 +384,13 @@ export class PieceStore {
   /** A piece of a run was hashed, and written if it is right. */
   #ended(
     index: number,
-    { piece, verdict, leaves, failure }: SideOutcome & { piece: Uint8Array },
+    { piece, verdict, leaves, failure }: SideFinding & { piece: Uint8Array },
   ): void {
     switch (verdict) {
       case "right":
-        if (failure) return this.#failed(index, failure);
-        return this.#written(index, piece);
+        return failure
+          ? this.#failed(index, new StorageError(failure.problem, failure))
+          : this.#written(index, piece);
       case "wrong": {
         // In memory of its own it may be kept.
         const gathered = this.#begin(index);

@@ -9,14 +9,18 @@
  * @module
  */
 
-import { StorageError, type StorageProblem } from "../errors.ts";
+import { StorageError } from "../errors.ts";
 import {
   type DigestOrder,
   PieceHasher,
   type PieceVerdict,
 } from "../metainfo/piece_digest.ts";
 import type { WriteTarget } from "./file_storage.ts";
-import { storageError } from "./storage_error.ts";
+import {
+  failureOf,
+  storageError,
+  type StorageFailure,
+} from "./storage_error.ts";
 
 /** Pieces come in order, so few files are in use at a time. */
 const MAX_OPEN_FILES = 8;
@@ -50,11 +54,7 @@ export interface SideFinding {
   /** The SHA-256 of its blocks, for v2. */
   readonly leaves: Uint8Array | undefined;
   /** Why it is right, and not written. */
-  readonly failure?: {
-    readonly problem: StorageProblem;
-    readonly message: string;
-    readonly path: string;
-  };
+  readonly failure: StorageFailure | undefined;
 }
 
 /** What became of a run. */
@@ -62,7 +62,7 @@ export interface SideReport {
   /** Its memory, given back. */
   readonly memory: ArrayBuffer;
   /** What became of its pieces. */
-  readonly findings: SideFinding[];
+  readonly findings: readonly SideFinding[];
 }
 
 /** An open file, and which one it is. */
@@ -89,11 +89,11 @@ export class SideHand implements Disposable {
       hasher.update(bytes.subarray(begin, begin + size));
       const verdict = hasher.verdict();
       const { leaves } = hasher;
-      if (verdict !== "right") return { verdict, leaves };
       // Now it is in this core's cache.
-      const end = begin + length;
-      const failure = this.#tryToWrite(targets, { bytes, begin, end });
-      return failure ? { verdict, leaves, failure } : { verdict, leaves };
+      const failure = verdict === "right"
+        ? this.#tryToWrite(targets, { bytes, begin, end: begin + length })
+        : undefined;
+      return { verdict, leaves, failure };
     });
     return { memory, findings };
   }
@@ -108,7 +108,7 @@ export class SideHand implements Disposable {
   #tryToWrite(
     targets: readonly WriteTarget[],
     { bytes, begin, end }: { bytes: Uint8Array; begin: number; end: number },
-  ): SideFinding["failure"] {
+  ): StorageFailure | undefined {
     try {
       for (const target of targets) {
         const from = Math.max(begin, target.at);
@@ -119,9 +119,7 @@ export class SideHand implements Disposable {
       }
       return undefined;
     } catch (error) {
-      if (!(error instanceof StorageError)) throw error;
-      const { problem, message, options: { path } } = error;
-      return { problem, message, path };
+      return failureOf(error);
     }
   }
 

@@ -9,10 +9,13 @@
  * @module
  */
 
-import { StorageError } from "../errors.ts";
-import type { PieceVerdict } from "../metainfo/piece_digest.ts";
 import type { WriteTarget } from "./file_storage.ts";
-import type { SidePiece, SideReport, SideRun } from "./side_hand.ts";
+import type {
+  SideFinding,
+  SidePiece,
+  SideReport,
+  SideRun,
+} from "./side_hand.ts";
 import { workerCount } from "./workers.ts";
 
 /** What goes in one message: so little that answers come steadily. */
@@ -28,22 +31,12 @@ export interface SideJob {
   targets: readonly WriteTarget[];
 }
 
-/** What became of a piece. */
-export interface SideOutcome {
-  /** What its hash says. */
-  verdict: PieceVerdict;
-  /** The SHA-256 of its blocks, for v2. */
-  leaves: Uint8Array | undefined;
-  /** Why it is right, and not written. */
-  failure: StorageError | undefined;
-}
-
 /** What became of a run. */
 export interface SideResult {
   /** The memory that was lent, under a new name. */
   memory: Uint8Array<ArrayBuffer>;
   /** What became of its pieces. */
-  outcomes: SideOutcome[];
+  findings: readonly SideFinding[];
 }
 
 /** A run, and who waits for it. */
@@ -138,12 +131,7 @@ export class SideWriter implements AsyncDisposable {
     for (const [i, { memory, findings }] of reports.entries()) {
       const { bytes, resolve } = done[i]!;
       this.#queuedBytes -= bytes;
-      const outcomes = findings.map(({ verdict, leaves, failure }) => ({
-        verdict,
-        leaves,
-        failure: failure && new StorageError(failure.problem, failure),
-      }));
-      resolve({ memory: new Uint8Array(memory), outcomes });
+      resolve({ memory: new Uint8Array(memory), findings });
     }
   }
 

@@ -61,6 +61,30 @@ export function storageError(error: unknown, path: string): StorageError {
   });
 }
 
+/** A failure as a worker tells it: errors lose their class on the way. */
+export interface StorageFailure {
+  /** What kind of failure it is. */
+  readonly problem: StorageProblem;
+  /** What happened, and what to do. */
+  readonly message: string;
+  /** The file it was about. */
+  readonly path: string;
+}
+
+/**
+ * What a worker tells of an error; `new StorageError(failure.problem, failure)`
+ * makes it one again.
+ *
+ * @param error What was thrown.
+ * @returns The failure.
+ * @throws What is no failure of the disk but a bug.
+ */
+export function failureOf(error: unknown): StorageFailure {
+  if (!(error instanceof StorageError)) throw error;
+  const { problem, message, options: { path } } = error;
+  return { problem, message, path };
+}
+
 /**
  * Whether a file could not be opened because too many are open already.
  *

@@ -80,6 +80,11 @@ class StoreScene extends DiskScene implements AsyncDisposable {
     this.store.addRun({ first, end }, memory);
   }
 
+  /** Removes a file before anything else can happen. */
+  remove(file: number): void {
+    Deno.removeSync(this.path(file));
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.sideWriter[Symbol.asyncDispose]();
     await this.store.settled();
@@ -442,6 +447,22 @@ Deno.test("PieceStore tells of each piece of a run that the disk refused it", as
   await scene.store.settled();
   assertEquals(scene.outcomes, ["failed 0", "failed 1"]);
   assertInstanceOf(scene.errors[0], StorageError);
+  assert(scene.have.isEmpty);
+});
+
+Deno.test("PieceStore tells why a run could not be written aside", async () => {
+  using folder = new TempFolder();
+  await using scene = new StoreScene(folder, {
+    pieceLength: 64 * KIB,
+    files: [["a", 64 * KIB]],
+  });
+  scene.addRun(0, 1);
+  // It was opened here, and is to be opened again on the other side.
+  scene.remove(0);
+  await scene.store.settled();
+  assertEquals(scene.outcomes, ["failed 0"]);
+  assertInstanceOf(scene.errors[0], StorageError);
+  assertEquals(scene.errors[0].options.path, scene.path(0));
   assert(scene.have.isEmpty);
 });
 

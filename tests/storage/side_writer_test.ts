@@ -1,12 +1,11 @@
-import { StorageError } from "../../src/errors.ts";
 import { PieceHashes } from "../../src/metainfo/piece_hashes.ts";
 import {
   FileStorage,
   type WriteTarget,
 } from "../../src/storage/file_storage.ts";
 import { placeFiles } from "../../src/storage/places.ts";
-import { SideHand } from "../../src/storage/side_hand.ts";
-import { type SideOutcome, SideWriter } from "../../src/storage/side_writer.ts";
+import { type SideFinding, SideHand } from "../../src/storage/side_hand.ts";
+import { SideWriter } from "../../src/storage/side_writer.ts";
 import { makeForm } from "../support/make_form.ts";
 import { checkPayload } from "../support/make_torrent.ts";
 import { TempFolder } from "../support/temp_folder.ts";
@@ -41,7 +40,7 @@ class Scene implements AsyncDisposable {
   }
 
   /** Gives all pieces to the writer, each in a run of its own. */
-  async endAll(change = 0): Promise<SideOutcome[]> {
+  async endAll(change = 0): Promise<SideFinding[]> {
     const { layout } = this.made.metainfo;
     const results = [];
     for (let index = 0; index < layout.pieceCount; index++) {
@@ -59,9 +58,9 @@ class Scene implements AsyncDisposable {
           this.writer.end({ memory, pieces: [piece], targets }),
       }));
     }
-    return (await Promise.all(results)).map(({ memory, outcomes }) => {
+    return (await Promise.all(results)).map(({ memory, findings }) => {
       assertEquals(memory.length, PIECE);
-      return outcomes[0]!;
+      return findings[0]!;
     });
   }
 
@@ -179,7 +178,7 @@ Deno.test("SideWriter says why the disk refused a piece, and writes the others",
     size: PIECE,
     order: scene.hashes.orderFor(index),
   }));
-  const { outcomes } = await scene.writer.end({
+  const { findings } = await scene.writer.end({
     memory: scene.made.payload.slice(0, 2 * PIECE),
     pieces,
     targets: [
@@ -187,10 +186,10 @@ Deno.test("SideWriter says why the disk refused a piece, and writes the others",
       { path: there, dev, ino, begin: 5, at: PIECE, length: PIECE },
     ],
   });
-  assertEquals(outcomes.map(({ verdict }) => verdict), ["right", "right"]);
-  const [failure, none] = outcomes.map(({ failure }) => failure);
-  assert(failure instanceof StorageError);
-  assertEquals([failure.options.path, none], [path, undefined]);
+  assertEquals(findings.map(({ verdict }) => verdict), ["right", "right"]);
+  const [failure, none] = findings.map(({ failure }) => failure);
+  assert(failure);
+  assertEquals([failure.problem, failure.path, none], ["io", path, undefined]);
   const written = await Deno.readFile(there);
   assertEquals(
     written,
