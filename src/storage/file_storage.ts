@@ -18,7 +18,8 @@ import type { PieceLayout, Span } from "../metainfo/layout.ts";
 import type { FileKind } from "../metainfo/metainfo.ts";
 import { HoldUps } from "./hold_ups.ts";
 import { kindOf, lookAt, SafeFolders } from "./safe_folders.ts";
-import { isOutOfDescriptors, storageError } from "./storage_error.ts";
+import { OpenFiles } from "./open_files.ts";
+import { storageError } from "./storage_error.ts";
 import { dirname } from "@std/path";
 
 /** Enough to go on with many files at once under `ulimit -n 256`. */
@@ -129,8 +130,7 @@ export class FileStorage implements AsyncDisposable {
   readonly #folder: string;
   readonly #canRead: boolean;
   readonly #mayReplace: boolean;
-  /** Open files; the one used longest ago is first. */
-  readonly #open = new Map<number, Deno.FsFile>();
+  readonly #open = new OpenFiles<number>(MAX_OPEN_FILES);
   /** Files that exist and may be changed. */
   readonly #usable = new Set<number>();
   readonly #folders: SafeFolders;
@@ -138,7 +138,6 @@ export class FileStorage implements AsyncDisposable {
   readonly #unsynced = new Set<number>();
   /** How often we began or ended to change a file. */
   readonly #changes = new Map<number, number>();
-  #maxOpenFiles = MAX_OPEN_FILES;
   #queue: Promise<void> | undefined;
   #queuedBytes = 0;
   readonly #holdUps = new HoldUps();
@@ -372,8 +371,7 @@ export class FileStorage implements AsyncDisposable {
   /** Writes what waits, and closes every file. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#queue;
-    for (const file of this.#open.values()) file.close();
-    this.#open.clear();
+    this.#open[Symbol.dispose]();
   }
 
   #spansOnDisk(offset: number, length: number): Span[] {
@@ -423,25 +421,12 @@ export class FileStorage implements AsyncDisposable {
     }
   }
 
-  /** The open file; the one used longest ago makes room for it. */
+  /** The open file, which is about to change. */
   #file(file: number): Deno.FsFile {
-    let handle = this.#open.get(file);
-    if (handle) {
-      this.#open.delete(file);
-    } else {
-      while (this.#open.size >= this.#maxOpenFiles) this.#closeOldest();
-      handle = this.#openFile(file);
-    }
-    this.#open.set(file, handle);
+    const handle = this.#open.use(file, () => this.#openFile(file));
     this.#unsynced.add(file);
     this.#noteChange(file);
     return handle;
-  }
-
-  #closeOldest(): void {
-    const [oldest] = this.#open.keys();
-    this.#open.get(oldest!)!.close();
-    this.#open.delete(oldest!);
   }
 
   #createFile(file: number): Deno.FsFile {
@@ -489,28 +474,15 @@ export class FileStorage implements AsyncDisposable {
     return handle;
   }
 
-  /**
-   * Opens a path. When the process has no descriptors left, fewer files stay
-   * open from now on: connections need some as well.
-   */
   #openPath(
     path: string,
     options: { createNew?: boolean; mode?: number },
   ): Deno.FsFile {
-    while (true) {
-      try {
-        return Deno.openSync(path, {
-          read: this.#canRead,
-          write: true,
-          ...options,
-        });
-      } catch (error) {
-        if (!isOutOfDescriptors(error) || this.#open.size === 0) throw error;
-        const kept = Math.floor(this.#open.size / 2);
-        while (this.#open.size > kept) this.#closeOldest();
-        this.#maxOpenFiles = Math.max(1, kept);
-      }
-    }
+    return Deno.openSync(path, {
+      read: this.#canRead,
+      write: true,
+      ...options,
+    });
   }
 }
 

@@ -5,7 +5,8 @@
  */
 
 import type { PieceLayout, Span } from "../metainfo/layout.ts";
-import { isOutOfDescriptors, storageError } from "./storage_error.ts";
+import { OpenFiles } from "./open_files.ts";
+import { storageError } from "./storage_error.ts";
 
 /** Pieces are read in order, so few files are in use at a time. */
 const MAX_OPEN_FILES = 8;
@@ -17,8 +18,7 @@ export const NOWHERE = "";
 export class PieceReader implements Disposable {
   readonly #layout: PieceLayout;
   readonly #paths: readonly (string | undefined)[];
-  /** Open files; the one used longest ago is first. */
-  readonly #open = new Map<number, Deno.FsFile>();
+  readonly #open = new OpenFiles<number>(MAX_OPEN_FILES);
 
   /**
    * Opens nothing yet.
@@ -86,21 +86,19 @@ export class PieceReader implements Disposable {
    * @param file Its position in the list.
    */
   forget(file: number): void {
-    this.#open.get(file)?.close();
-    this.#open.delete(file);
+    this.#open.close(file);
   }
 
   /** Closes the files. */
   [Symbol.dispose](): void {
-    for (const file of this.#open.values()) file.close();
-    this.#open.clear();
+    this.#open[Symbol.dispose]();
   }
 
   #readSpan(path: string, span: Span, part: Uint8Array): boolean {
     // Deno 2.6 and 2.9 throw different errors for it.
     if (path === NOWHERE) return false;
     try {
-      const file = this.#file(span.file, path);
+      const file = this.#open.use(span.file, () => Deno.openSync(path));
       file.seekSync(span.begin, Deno.SeekMode.Start);
       let filled = 0;
       while (filled < part.length) {
@@ -114,35 +112,5 @@ export class PieceReader implements Disposable {
       if (error instanceof Deno.errors.NotFound) return false;
       throw storageError(error, path);
     }
-  }
-
-  #file(file: number, path: string): Deno.FsFile {
-    let handle = this.#open.get(file);
-    if (handle) {
-      this.#open.delete(file);
-    } else {
-      if (this.#open.size >= MAX_OPEN_FILES) this.#closeOldest();
-      handle = this.#openPath(path);
-    }
-    this.#open.set(file, handle);
-    return handle;
-  }
-
-  /** Opens a path; when the process has no descriptors left, it uses ours. */
-  #openPath(path: string): Deno.FsFile {
-    while (true) {
-      try {
-        return Deno.openSync(path);
-      } catch (error) {
-        if (!isOutOfDescriptors(error) || this.#open.size === 0) throw error;
-        this.#closeOldest();
-      }
-    }
-  }
-
-  #closeOldest(): void {
-    const [oldest] = this.#open.keys();
-    this.#open.get(oldest!)!.close();
-    this.#open.delete(oldest!);
   }
 }

@@ -16,6 +16,7 @@ import {
   type PieceVerdict,
 } from "../metainfo/piece_digest.ts";
 import type { WriteTarget } from "./file_storage.ts";
+import { OpenFiles } from "./open_files.ts";
 import {
   failureOf,
   storageError,
@@ -65,15 +66,10 @@ export interface SideReport {
   readonly findings: readonly SideFinding[];
 }
 
-/** An open file, and which one it is. */
-interface OpenFile extends Pick<WriteTarget, "dev" | "ino"> {
-  readonly file: Deno.FsFile;
-}
-
 /** Hashes and writes. */
 export class SideHand implements Disposable {
-  /** Open files by their paths; the one used longest ago is first. */
-  readonly #open = new Map<string, OpenFile>();
+  /** Open files by their paths, and by which files these were. */
+  readonly #open = new OpenFiles<string>(MAX_OPEN_FILES);
 
   /**
    * Takes the pieces of a run to their end.
@@ -100,8 +96,7 @@ export class SideHand implements Disposable {
 
   /** Closes the files. */
   [Symbol.dispose](): void {
-    for (const { file } of this.#open.values()) file.close();
-    this.#open.clear();
+    this.#open[Symbol.dispose]();
   }
 
   /** Writes a part of the run. */
@@ -128,7 +123,11 @@ export class SideHand implements Disposable {
     { place, part }: { place: number; part: Uint8Array },
   ): void {
     try {
-      const file = this.#file(target);
+      const { path, dev, ino } = target;
+      const file = this.#open.use(
+        `${dev} ${ino} ${path}`,
+        () => openSame(target),
+      );
       file.seekSync(place, Deno.SeekMode.Start);
       for (let at = 0; at < part.length;) {
         at += file.writeSync(part.subarray(at));
@@ -137,40 +136,14 @@ export class SideHand implements Disposable {
       throw storageError(error, target.path);
     }
   }
-
-  #file(target: WriteTarget): Deno.FsFile {
-    const { path } = target;
-    const open = this.#open.get(path);
-    if (open) {
-      this.#open.delete(path);
-      if (isSame(open, target)) {
-        this.#open.set(path, open);
-        return open.file;
-      }
-      open.file.close();
-    }
-    if (this.#open.size >= MAX_OPEN_FILES) this.#closeOldest();
-    const file = Deno.openSync(path, { write: true });
-    const { dev, ino } = file.statSync();
-    if (!isSame({ dev, ino }, target)) {
-      file.close();
-      const message = `${path} was replaced while it was in use`;
-      throw new StorageError("exists", { message, path });
-    }
-    this.#open.set(path, { file, dev, ino });
-    return file;
-  }
-
-  #closeOldest(): void {
-    const [oldest] = this.#open.keys();
-    this.#open.get(oldest!)!.file.close();
-    this.#open.delete(oldest!);
-  }
 }
 
-function isSame(
-  a: Pick<WriteTarget, "dev" | "ino">,
-  b: Pick<WriteTarget, "dev" | "ino">,
-): boolean {
-  return a.dev === b.dev && a.ino === b.ino;
+/** Opens a file, if it is the one that is meant. */
+function openSame({ path, dev, ino }: WriteTarget): Deno.FsFile {
+  const file = Deno.openSync(path, { write: true });
+  const found = file.statSync();
+  if (found.dev === dev && found.ino === ino) return file;
+  file.close();
+  const message = `${path} was replaced while it was in use`;
+  throw new StorageError("exists", { message, path });
 }
