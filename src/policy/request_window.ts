@@ -159,25 +159,24 @@ export class RequestWindow {
   ): void {
     this.#serving = serving;
     this.#counted += bytes;
+    const delay = askedAt === undefined ? undefined : now - askedAt;
+    if (delay !== undefined) {
+      this.#smoothed ??= delay;
+      this.#smoothed += (delay - this.#smoothed) / 8;
+    }
+    if (this.#phase === "draining") {
+      if (askedAt !== undefined && askedAt >= this.#drainingSince) {
+        this.#drained(now - askedAt, now);
+      }
+      return;
+    }
     if (this.#phase === "growing") {
       this.#size = Math.min(this.#max, this.#size + 1);
     }
-    if (askedAt !== undefined) {
-      const delay = now - askedAt;
-      this.#smoothed = this.#smoothed === undefined
-        ? delay
-        : this.#smoothed + (delay - this.#smoothed) / 8;
-      if (this.#phase === "draining" && askedAt >= this.#drainingSince) {
-        return this.#drained(delay, now);
-      }
-      if (
-        this.#phase !== "draining" && delay <= this.#shortest * DELAY_TOLERANCE
-      ) {
-        this.#shortest = Math.min(this.#shortest, delay);
-        this.#shortestSeenAt = now;
-      }
+    if (delay !== undefined && delay <= this.#shortest * DELAY_TOLERANCE) {
+      this.#shortest = Math.min(this.#shortest, delay);
+      this.#shortestSeenAt = now;
     }
-    if (this.#phase === "draining") return;
     if (this.#countedSince === undefined) return this.#startCounting(now);
     const elapsed = now - this.#countedSince;
     if (elapsed < RATE_INTERVAL_MS) return;
