@@ -266,7 +266,7 @@ export class PieceStore {
     if (!piece) return;
     this.#gathering.delete(index);
     this.#kept.delete(index);
-    this.#release(piece.buffer);
+    keepSpare(this.#spare, piece.buffer);
   }
 
   /**
@@ -344,7 +344,7 @@ export class PieceStore {
       case "wrong":
         return this.#mismatched(index, gathered);
       case "contradictory":
-        this.#release(gathered.buffer);
+        keepSpare(this.#spare, gathered.buffer);
         return this.#failed(index, contradictoryTorrent(index));
     }
   }
@@ -377,8 +377,7 @@ export class PieceStore {
       const piece = ended.memory.subarray(begin, begin + length);
       this.#ended(first + i, { ...ended.findings[i]!, piece });
     }
-    const spareBytes = (this.#spareRuns.length + 1) * memory.length;
-    if (spareBytes <= MAX_SPARE_BYTES) this.#spareRuns.push(ended.memory);
+    keepSpare(this.#spareRuns, ended.memory);
   }
 
   /** A piece of a run was hashed, and written if it is right. */
@@ -421,14 +420,14 @@ export class PieceStore {
     });
     if (this.#offered !== offered) return;
     this.#offered = undefined;
-    this.#release(buffer);
+    keepSpare(this.#spare, buffer);
   }
 
   #write(index: number, { buffer, length }: Gathering): void {
     const piece = buffer.subarray(0, length);
     const done = () => {
       this.#written(index, piece);
-      this.#release(buffer);
+      keepSpare(this.#spare, buffer);
     };
     try {
       const written = this.#storage.write(
@@ -459,9 +458,10 @@ export class PieceStore {
     }
     this.#handler.onPiece({ type: "failed", index, error });
   }
+}
 
-  #release(buffer: Uint8Array): void {
-    const spareBytes = (this.#spare.length + 1) * buffer.length;
-    if (spareBytes <= MAX_SPARE_BYTES) this.#spare.push(buffer);
-  }
+/** Keeps a buffer for the next time, if there are not too many. */
+function keepSpare<T extends Uint8Array>(spare: T[], buffer: T): void {
+  const spareBytes = (spare.length + 1) * buffer.length;
+  if (spareBytes <= MAX_SPARE_BYTES) spare.push(buffer);
 }
