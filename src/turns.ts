@@ -1,8 +1,9 @@
 /**
- * `Turns`: gives the event loop its turn. As long as a socket has bytes ready,
- * reading from it goes on in microtasks, and up to a hundred reads follow each
- * other before a timer or a signal is looked at. With hashing and writing in
- * between that is far more than a tenth of a second.
+ * `Turns`: gives the event loop its turn while something long is done in small
+ * steps, such as hashing a file. To receive is such a thing as well: as long as
+ * a socket has bytes ready, reading from it goes on in microtasks, and up to a
+ * hundred reads follow each other before a timer or a signal is looked at. With
+ * hashing and writing in between that is far more than a tenth of a second.
  *
  * @module
  */

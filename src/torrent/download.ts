@@ -102,7 +102,7 @@ export class Download {
   /** Also of peers that have left: they may still turn out to be liars. */
   readonly #sourceOf = new WeakMap<PickerPeer, Source>();
   readonly #turns = new Turns();
-  /** How many peers have been asked for something, as of late. */
+  /** How many peers had been asked for something at the last tick; 1 at least. */
   #serving = 1;
 
   /**
@@ -205,14 +205,15 @@ export class Download {
    * @param now The time in milliseconds.
    */
   tick(now: number): void {
-    this.#serving = 0;
+    let serving = 0;
     for (const source of this.#sources.values()) {
-      if (source.seat.requests.size > 0) this.#serving++;
+      if (source.seat.requests.size > 0) serving++;
       this.#releaseLate(source, now);
       this.#releaseSnubbed(source, now);
       this.#updateInterest(source);
       this.#refill(source, now);
     }
+    this.#serving = Math.max(1, serving);
   }
 
   /**
@@ -245,21 +246,21 @@ export class Download {
       now: number;
     },
   ): void {
-    const taken: { place: Block; block: Uint8Array }[] = [];
+    const wanted = blocks.filter((place) =>
+      this.#accepts(this.#picker.received(giver, place), place)
+    );
+    this.received.add(blocks.reduce((sum, { length }) => sum + length, 0), now);
+    if (wanted.length === blocks.length) {
+      const [first, last] = [blocks[0]!.index, blocks.at(-1)!.index];
+      return this.#store.addRun({ first, end: last + 1 }, memory);
+    }
+    // In a hurry, a peer may have been asked for one of them as well.
+    const isWanted = new Set(wanted);
     let at = 0;
     for (const place of blocks) {
       const block = memory.subarray(at, at += place.length);
-      const receipt = this.#picker.received(giver, place);
-      if (this.#accepts(receipt, place)) taken.push({ place, block });
+      if (isWanted.has(place)) this.#store.add(place, block);
     }
-    this.received.add(at, now);
-    // In a hurry, a peer may have been asked for one of them as well.
-    if (taken.length < blocks.length) {
-      for (const { place, block } of taken) this.#store.add(place, block);
-      return;
-    }
-    const [first, last] = [blocks[0]!.index, blocks.at(-1)!.index];
-    this.#store.addRun({ first, end: last + 1 }, memory);
   }
 
   #receive(source: Source, message: Message, now: number): void {
@@ -332,7 +333,7 @@ export class Download {
         source.newestAnswered,
         askedAt ?? -Infinity,
       );
-      const serving = Math.max(1, this.#serving);
+      const serving = this.#serving;
       source.window.received(block.length, { askedAt, now, serving });
     }
     this.#take(receipt, { place, block });
