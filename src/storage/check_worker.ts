@@ -5,14 +5,9 @@
  */
 
 import { checkInWorker, type CheckJob } from "./check.ts";
+import { workerScope } from "./workers.ts";
 
-/** What is global in a worker, and not in the types of the main thread. */
-interface WorkerScope {
-  onmessage: ((event: MessageEvent<CheckJob>) => void) | null;
-  postMessage(message: unknown): void;
-}
-
-const scope = globalThis as unknown as WorkerScope;
+const scope = workerScope<CheckJob>();
 
 scope.onmessage = ({ data }) =>
   checkInWorker(data, (report) => scope.postMessage(report));

@@ -5,14 +5,9 @@
  */
 
 import { hashInWorker, type HashJob } from "./hash_files.ts";
+import { workerScope } from "./workers.ts";
 
-/** What is global in a worker, and not in the types of the main thread. */
-interface WorkerScope {
-  onmessage: ((event: MessageEvent<readonly HashJob[]>) => void) | null;
-  postMessage(message: unknown): void;
-}
-
-const scope = globalThis as unknown as WorkerScope;
+const scope = workerScope<readonly HashJob[]>();
 
 scope.onmessage = ({ data }) =>
   hashInWorker(data, (report) => scope.postMessage(report));

@@ -6,14 +6,9 @@
  */
 
 import { SideHand, type SideRun } from "./side_hand.ts";
+import { workerScope } from "./workers.ts";
 
-/** What is global in a worker, and not in the types of the main thread. */
-interface WorkerScope {
-  onmessage: ((event: MessageEvent<readonly SideRun[]>) => void) | null;
-  postMessage(message: unknown, transfer: ArrayBuffer[]): void;
-}
-
-const scope = globalThis as unknown as WorkerScope;
+const scope = workerScope<readonly SideRun[]>();
 const hand = new SideHand();
 
 scope.onmessage = ({ data }) => {

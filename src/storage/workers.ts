@@ -1,6 +1,6 @@
 /**
- * Workers: when they are worth their start, and one of them from its start to
- * its end.
+ * Workers: when they are worth their start, one of them from its start to its
+ * end, and what is around them.
  *
  * @module
  */
@@ -78,4 +78,21 @@ export async function runWorker<Report>(
     worker.terminate();
     signal.removeEventListener("abort", abort);
   }
+}
+
+/** What is global in a worker, and not in the types of the main thread. */
+export interface WorkerScope<Job> {
+  /** Takes what the worker is sent. */
+  onmessage: ((event: MessageEvent<Job>) => void) | null;
+  /** Answers; memory that is named goes along, and is not copied. */
+  postMessage(message: unknown, transfer?: ArrayBuffer[]): void;
+}
+
+/**
+ * What is global in this worker.
+ *
+ * @returns The scope; to be asked for in a worker only.
+ */
+export function workerScope<Job>(): WorkerScope<Job> {
+  return globalThis as unknown as WorkerScope<Job>;
 }
